@@ -27,11 +27,11 @@ pub(super) fn parse(input: ParseStream<'_>, docs: String, errors: &mut Errors) -
 fn text_until(start: ParseStream<'_>, end: ParseStream<'_>) -> String {
     let left = end.cursor().token_stream().into_iter().count();
     let all: Vec<TokenTree> = start.cursor().token_stream().into_iter().collect();
-    text(all[..all.len() - left].iter().cloned().collect())
+    text(&all[..all.len() - left].iter().cloned().collect())
 }
 
 /// Tokens as one would write them: no space before brackets and commas.
-pub(crate) fn text(tokens: TokenStream) -> String {
+pub(crate) fn text(tokens: &TokenStream) -> String {
     let mut text = tokens.to_string().replace('\n', " ");
     let tight = [
         (" (", "("),
@@ -66,12 +66,16 @@ pub(super) fn effect(input: ParseStream<'_>, errors: &mut Errors) -> Effect {
 
 fn read_effect(input: ParseStream<'_>, effect: &mut Effect) -> syn::Result<()> {
     if input.peek(Token![=>]) {
-        input.parse::<Token![=>]>()?;
+        let arrow: Token![=>] = input.parse()?;
+        if input.is_empty() {
+            let message = "an action is missing; name a method of the context";
+            return Err(syn::Error::new(joined(arrow.spans), message));
+        }
         effect.action = Some(action(input)?);
     }
     if input.peek(Token![->]) {
         let arrow: Token![->] = input.parse()?;
-        let span = arrow.spans[0].join(arrow.spans[1]).unwrap_or(arrow.spans[0]);
+        let span = joined(arrow.spans);
         effect.arrow = Some(span);
         if input.is_empty() {
             let message = "a target is missing; name the state the row leads to";
@@ -85,10 +89,20 @@ fn read_effect(input: ParseStream<'_>, effect: &mut Effect) -> syn::Result<()> {
     Ok(())
 }
 
+/// Both halves of an arrow.
+fn joined([first, second]: [Span; 2]) -> Span {
+    first.join(second).unwrap_or(first)
+}
+
+/// An error about what comes next, in our words only: `input.error` adds its own where nothing comes.
+fn missing(input: ParseStream<'_>, message: &str) -> syn::Error {
+    syn::Error::new(input.span(), message)
+}
+
 /// `name`, `name(a, b)`, `name(a)?`.
 pub(super) fn action(input: ParseStream<'_>) -> syn::Result<Action> {
-    if input.peek(Token![->]) || input.is_empty() || !input.peek(Ident::peek_any) {
-        return Err(input.error("an action is missing; name a method of the context"));
+    if !input.peek(Ident::peek_any) {
+        return Err(missing(input, "an action is missing; name a method of the context"));
     }
     let name: Ident = input.parse()?;
     if input.peek(Token![.]) || input.peek(Token![::]) {
@@ -122,7 +136,7 @@ fn argument(input: ParseStream<'_>) -> syn::Result<Member> {
 /// `Name`, `Name "label"`, `Name { carried, .. } "label"`.
 pub(super) fn target(input: ParseStream<'_>) -> syn::Result<Target> {
     if !input.peek(Ident) {
-        return Err(input.error("expected a target; name a state, a named outcome or `Stay`"));
+        return Err(missing(input, "expected a target; name a state, a named outcome or `Stay`"));
     }
     let name: Ident = input.parse()?;
     let carried = if input.peek(token::Brace) { Some(carried(input)?) } else { None };
@@ -148,7 +162,7 @@ fn carried(input: ParseStream<'_>) -> syn::Result<Carried> {
         if content.peek(Token![:]) {
             let message =
                 "a field keeps its name when it is carried; let the action answer another";
-            return Err(content.error(message));
+            return Err(missing(&content, message));
         }
         if content.parse::<Option<Token![,]>>()?.is_none() {
             break;
@@ -157,7 +171,7 @@ fn carried(input: ParseStream<'_>) -> syn::Result<Carried> {
     if content.is_empty() {
         Ok(carried)
     } else {
-        Err(content.error("unexpected token; carried fields are names, with `..` at the end"))
+        Err(missing(&content, "unexpected token; carried fields are names, with `..` at the end"))
     }
 }
 
@@ -184,7 +198,10 @@ fn alternative(input: ParseStream<'_>) -> syn::Result<Alternative> {
 /// The name of an event and what it says, without what follows it.
 fn event_name(input: ParseStream<'_>) -> syn::Result<(Ident, Head)> {
     if !input.peek(Ident::peek_any) || input.peek(Token![_]) {
-        return Err(input.error("expected an event; write an input such as `Line(line)`, or `eof`"));
+        return Err(missing(
+            input,
+            "expected an event; write an input such as `Line(line)`, or `eof`",
+        ));
     }
     let name = input.call(Ident::parse_any)?;
     let word = name.unraw().to_string();
@@ -248,7 +265,7 @@ fn expect_end(content: ParseStream<'_>) -> syn::Result<()> {
     if content.is_empty() {
         return Ok(());
     }
-    Err(content.error("expected one name or one variant; write a row for each variant"))
+    Err(missing(content, "expected one name or one variant; write a row for each variant"))
 }
 
 /// The fields behind a variant's name.
