@@ -17,7 +17,8 @@ use crate::model::Shape;
 
 /// All of them, beside the user's enum.
 pub(super) fn enums(cx: &Cx<'_, '_>) -> TokenStream {
-    cx.checked.outcomes.iter().map(|outcome| one(cx, outcome)).collect()
+    let outcomes = cx.checked.outcomes.iter();
+    outcomes.map(|outcome| one(cx, outcome)).collect()
 }
 
 fn one(cx: &Cx<'_, '_>, outcome: &Outcome<'_>) -> TokenStream {

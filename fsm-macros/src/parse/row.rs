@@ -89,6 +89,18 @@ fn read_effect(input: ParseStream<'_>, effect: &mut Effect) -> syn::Result<()> {
     Ok(())
 }
 
+/// Parses what stands in brackets. After an error the rest is used up, or syn reports that as well.
+fn inside<T>(
+    content: ParseStream<'_>,
+    parser: impl FnOnce(ParseStream<'_>) -> syn::Result<T>,
+) -> syn::Result<T> {
+    let parsed = parser(content);
+    if parsed.is_err() {
+        super::use_up(content);
+    }
+    parsed
+}
+
 /// Both halves of an arrow.
 fn joined([first, second]: [Span; 2]) -> Span {
     first.join(second).unwrap_or(first)
@@ -104,7 +116,7 @@ pub(super) fn action(input: ParseStream<'_>) -> syn::Result<Action> {
     if !input.peek(Ident::peek_any) {
         return Err(missing(input, "an action is missing; name a method of the context"));
     }
-    let name: Ident = input.parse()?;
+    let name = input.call(Ident::parse_any)?;
     if input.peek(Token![.]) || input.peek(Token![::]) {
         let message = "an action is a method of the context; write its name alone";
         return Err(syn::Error::new(name.span(), message));
@@ -113,7 +125,9 @@ pub(super) fn action(input: ParseStream<'_>) -> syn::Result<Action> {
     if input.peek(token::Paren) {
         let content;
         syn::parenthesized!(content in input);
-        let parsed = Punctuated::<_, Token![,]>::parse_terminated_with(&content, argument)?;
+        let parsed = inside(&content, |input| {
+            Punctuated::<_, Token![,]>::parse_terminated_with(input, argument)
+        })?;
         arguments.extend(parsed);
     }
     let fallible =
@@ -151,6 +165,10 @@ pub(super) fn target(input: ParseStream<'_>) -> syn::Result<Target> {
 fn carried(input: ParseStream<'_>) -> syn::Result<Carried> {
     let content;
     syn::braced!(content in input);
+    inside(&content, carried_fields)
+}
+
+fn carried_fields(content: ParseStream<'_>) -> syn::Result<Carried> {
     let mut carried = Carried { fields: Vec::new(), rest: false };
     while !content.is_empty() {
         if content.peek(Token![..]) {
@@ -162,7 +180,7 @@ fn carried(input: ParseStream<'_>) -> syn::Result<Carried> {
         if content.peek(Token![:]) {
             let message =
                 "a field keeps its name when it is carried; let the action answer another";
-            return Err(missing(&content, message));
+            return Err(missing(content, message));
         }
         if content.parse::<Option<Token![,]>>()?.is_none() {
             break;
@@ -171,7 +189,7 @@ fn carried(input: ParseStream<'_>) -> syn::Result<Carried> {
     if content.is_empty() {
         Ok(carried)
     } else {
-        Err(missing(&content, "unexpected token; carried fields are names, with `..` at the end"))
+        Err(missing(content, "unexpected token; carried fields are names, with `..` at the end"))
     }
 }
 
@@ -192,7 +210,7 @@ fn alternative(input: ParseStream<'_>) -> syn::Result<Alternative> {
     }
     let content;
     syn::parenthesized!(content in input);
-    runtime_payload(&content, name, head)
+    inside(&content, |content| runtime_payload(content, name, head))
 }
 
 /// The name of an event and what it says, without what follows it.
@@ -274,11 +292,11 @@ fn variant_pattern(input: ParseStream<'_>, name: Ident) -> syn::Result<VariantPa
     let content;
     let fields = if input.peek(token::Paren) {
         let paren = syn::parenthesized!(content in input);
-        let names = names(&content, binding, &mut bindings)?;
+        let names = inside(&content, |input| names(input, binding, &mut bindings))?;
         grouped(Delimiter::Parenthesis, names, paren.span.join())
     } else if input.peek(token::Brace) {
         let brace = syn::braced!(content in input);
-        let names = names(&content, field_binding, &mut bindings)?;
+        let names = inside(&content, |input| names(input, field_binding, &mut bindings))?;
         grouped(Delimiter::Brace, names, brace.span.join())
     } else {
         TokenStream::new()
@@ -361,8 +379,13 @@ fn ignored(input: ParseStream<'_>) -> syn::Result<Ignored> {
     }
     let content;
     syn::parenthesized!(content in input);
+    inside(&content, |content| ignored_variant(content, token, &head))
+}
+
+/// The variant in `message(Refresh)`.
+fn ignored_variant(content: ParseStream<'_>, token: Ident, event: &Head) -> syn::Result<Ignored> {
     let variant: Ident = content.parse()?;
-    let head = match head {
+    let head = match event {
         Head::Reply(_) => Head::Reply(Some(variant.to_string())),
         Head::Message(_) => Head::Message(Some(variant.to_string())),
         _ => {
@@ -370,6 +393,6 @@ fn ignored(input: ParseStream<'_>) -> syn::Result<Ignored> {
             return Err(syn::Error::new(variant.span(), message));
         }
     };
-    expect_end(&content)?;
+    expect_end(content)?;
     Ok(Ignored { head, token, variant: Some(variant) })
 }
