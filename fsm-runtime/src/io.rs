@@ -32,6 +32,12 @@ impl<'a, M: Machine> Io<'a, M> {
         Self { out, shared, turn, socket }
     }
 
+    /// Ends the event: see [`Out::finish`].
+    #[inline]
+    pub(crate) fn finish(self) -> Range<usize> {
+        self.out.finish()
+    }
+
     /// Reads from the socket, for actions of a `readable` row. Answers the number of bytes; zero is the
     /// peer's end of input.
     ///
@@ -177,7 +183,7 @@ impl<'a> Out<'a> {
     /// The part of the input that is to be sent behind the queue: everything that was queued is in the queue
     /// and then in this range of the input.
     #[inline]
-    pub(crate) fn finish(mut self) -> Range<usize> {
+    fn finish(mut self) -> Range<usize> {
         let from = self.run.start - self.input.as_ptr().addr();
         let range = from..from + self.run.len();
         self.run.end = self.run.start;

@@ -247,7 +247,7 @@ impl<M: Machine> Driver<M> {
         let mut io = Io::new(out, &mut self.shared, &mut self.turn, &mut self.socket);
         let (machine, context) = (&mut self.machine, &mut self.context);
         let taken = machine.input(context, &mut self.decoder, &self.rest, self.seen, &mut io);
-        let run = io.out.finish();
+        let run = io.finish();
         self.queue.extend_from_slice(&self.rest[run]);
         self.seen = if taken == 0 { self.rest.len() } else { 0 };
         self.rest.drain(..taken);
