@@ -10,9 +10,23 @@ mod decode;
 #[cfg(feature = "server")]
 mod io;
 #[cfg(feature = "server")]
+mod key;
+#[cfg(feature = "server")]
 mod line_feeds;
 #[cfg(feature = "server")]
+mod listener;
+#[cfg(feature = "server")]
 mod machine;
+#[cfg(feature = "server")]
+mod peer;
+#[cfg(feature = "server")]
+mod real;
+#[cfg(feature = "server")]
+mod slab;
+#[cfg(feature = "server")]
+mod sys;
+#[cfg(feature = "server")]
+mod wheel;
 
 #[cfg(feature = "server")]
 pub use decode::{ByteLimit, Chunks, DEFAULT_LIMIT, Input, LengthPrefixed, Lines};
@@ -20,4 +34,8 @@ pub use fsm_macros::Machine;
 #[cfg(feature = "server")]
 pub use io::{Io, Out};
 #[cfg(feature = "server")]
+pub use listener::BindError;
+#[cfg(feature = "server")]
 pub use machine::{Deadlines, Event, Fallible, IntoLimit, Machine};
+#[cfg(feature = "server")]
+pub use peer::{Address, AddressError, Peer};
