@@ -6,6 +6,8 @@ pub mod table;
 pub mod testing;
 
 #[cfg(feature = "server")]
+mod connection;
+#[cfg(feature = "server")]
 mod decode;
 #[cfg(feature = "server")]
 mod io;
@@ -24,9 +26,15 @@ mod real;
 #[cfg(feature = "server")]
 mod slab;
 #[cfg(feature = "server")]
+mod slice;
+#[cfg(feature = "server")]
+mod summary;
+#[cfg(feature = "server")]
 mod sys;
 #[cfg(feature = "server")]
 mod wheel;
+#[cfg(feature = "server")]
+mod worker;
 
 #[cfg(feature = "server")]
 pub use decode::{ByteLimit, Chunks, DEFAULT_LIMIT, Input, LengthPrefixed, Lines};

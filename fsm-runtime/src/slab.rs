@@ -85,6 +85,16 @@ impl<T> Slab<T> {
         }
     }
 
+    /// The value at an index and its generation.
+    #[inline]
+    pub(crate) fn get_with_generation(&mut self, index: u32) -> Option<(&mut T, u32)> {
+        let (page, at) = split(index);
+        match &mut self.pages.get_mut(page)?[at] {
+            Slot { generation, content: Content::Occupied(value) } => Some((value, *generation)),
+            Slot { content: Content::Vacant { .. }, .. } => None,
+        }
+    }
+
     /// Takes a value out; from then on its generation is over.
     pub(crate) fn remove(&mut self, index: u32) -> Option<T> {
         let (page, at) = split(index);
