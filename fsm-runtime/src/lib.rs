@@ -24,6 +24,8 @@ mod peer;
 #[cfg(feature = "server")]
 mod real;
 #[cfg(feature = "server")]
+mod server;
+#[cfg(feature = "server")]
 mod slab;
 #[cfg(feature = "server")]
 mod slice;
@@ -47,3 +49,7 @@ pub use listener::BindError;
 pub use machine::{Deadlines, Event, Fallible, IntoLimit, Machine};
 #[cfg(feature = "server")]
 pub use peer::{Address, AddressError, Peer};
+#[cfg(feature = "server")]
+pub use server::{DEFAULT_DRAIN_LIMIT, Server, ServerError, Stop};
+#[cfg(feature = "server")]
+pub use summary::Summary;
