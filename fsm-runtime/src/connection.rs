@@ -367,7 +367,7 @@ impl Earliest {
 }
 
 /// The ticks after which a duration has passed for certain, wherever in a tick it began.
-fn ticks(duration: Duration) -> u32 {
+pub(crate) fn ticks(duration: Duration) -> u32 {
     let millis = u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
     let ticks = millis.div_ceil(TICK_MILLIS).saturating_add(1).min(MAX_TICKS);
     u32::try_from(ticks).unwrap_or(u32::MAX)

@@ -21,14 +21,14 @@ const CONNECTION_GENERATIONS: usize = GENERATIONS - 3;
 
 /// The name of one source towards the poller.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct Key(usize);
+pub(crate) struct Key(usize);
 
 /// What a key stands for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Source {
     /// The listener of this number.
     Listener(usize),
-    /// Requests to stop, from signals and from [`Stop`](crate::Stop) handles.
+    /// Requests to stop, from signals and from `Stop` handles.
     Control,
     /// A connection, if its generation still matches.
     Connection,

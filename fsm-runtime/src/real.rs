@@ -15,8 +15,9 @@ use crate::listener::Listener;
 use crate::peer::Peer;
 use crate::sys::{Accept, Readiness, Ready, Sys, Transfer, Wait};
 
-#[cfg(all(target_os = "linux", not(polling_test_poll_backend)))]
+#[cfg(all(target_os = "linux", not(polling_test_poll_backend), not(feature = "portable")))]
 pub(crate) mod direct;
+#[cfg(any(not(target_os = "linux"), polling_test_poll_backend, feature = "portable"))]
 pub(crate) mod portable;
 
 /// The way to wait that suits this system: directly on Linux, through `polling` elsewhere and where the

@@ -118,7 +118,7 @@ impl<T> Slab<T> {
             return false;
         }
         let first = self.end();
-        let last = first + (PAGE as u32 - 1);
+        let last = first + ((1 << PAGE_BITS) - 1);
         let slots = (first..=last).map(|index| {
             let next = if index == last { self.vacant } else { index + 1 };
             Slot { generation: 0, content: Content::Vacant { next } }

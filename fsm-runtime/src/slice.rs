@@ -13,7 +13,7 @@ use crate::machine::{Event, Machine};
 use crate::peer::Peer;
 use crate::sys::{Ready, Sys, Transfer};
 use crate::table::Interest;
-use crate::worker::Worker;
+use crate::worker::{Spare, Worker};
 
 /// The inputs dispatched before others get their turn. The read buffer bounds the bytes; this bounds the
 /// shortest inputs. A lower budget would be ruinous: the rest of a read is copied each time.
@@ -73,7 +73,7 @@ struct Desk<'a, M: Machine, S: Sys> {
     shared: &'a mut M::Shared,
     turn: &'a mut Turn,
     output: &'a mut Vec<u8>,
-    spare: &'a mut Vec<Box<Buffers>>,
+    spare: &'a mut Spare,
     now: u32,
 }
 
@@ -115,6 +115,10 @@ where
             self.take_input(index)?;
         }
         let (connection, input, mut desk) = split!(self, index);
+        if connection.is_dead() && !connection.flags.has(Flags::ENDING) {
+            let error = desk.sys.take_error(&connection.socket);
+            return Err(End::Lost(error.unwrap_or(io::ErrorKind::ConnectionReset.into())));
+        }
         if connection.ends_input() {
             tell_end(connection, &mut desk);
         }

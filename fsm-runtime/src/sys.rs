@@ -11,7 +11,7 @@ use crate::peer::Peer;
 /// What a worker asks of the system.
 ///
 /// A trait and not a `dyn`: a system call through a pointer costs a line of echo 80 instructions more.
-pub trait Sys {
+pub(crate) trait Sys {
     /// A connected socket; dropping it closes it.
     type Socket;
 
@@ -86,7 +86,7 @@ pub trait Sys {
 
 /// How long to wait.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Wait {
+pub(crate) enum Wait {
     /// Not at all: there is work to do.
     Poll,
     /// Until something is ready.
@@ -97,16 +97,16 @@ pub enum Wait {
 
 /// An event: which source is ready for what.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Readiness {
+pub(crate) struct Readiness {
     /// The source.
-    pub key: Key,
+    pub(crate) key: Key,
     /// What for.
-    pub ready: Ready,
+    pub(crate) ready: Ready,
 }
 
 /// What one accept brought.
 #[derive(Debug)]
-pub enum Accept<S> {
+pub(crate) enum Accept<S> {
     /// A connection.
     Socket(S, Peer),
     /// Nobody waits.
@@ -121,7 +121,7 @@ pub enum Accept<S> {
 
 /// What one read or write brought.
 #[derive(Debug)]
-pub enum Transfer {
+pub(crate) enum Transfer {
     /// So many bytes moved; zero read is the peer's end of input.
     Moved(usize),
     /// Nothing can move now.
@@ -132,38 +132,38 @@ pub enum Transfer {
 
 /// What a socket is ready for, as a set of bits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Ready(u8);
+pub(crate) struct Ready(u8);
 
 impl Ready {
     /// Nothing.
-    pub const NONE: Self = Self(0);
+    pub(crate) const NONE: Self = Self(0);
     /// There are bytes to read, or the end.
-    pub const READ: Self = Self(1);
+    pub(crate) const READ: Self = Self(1);
     /// There is room to write.
-    pub const WRITE: Self = Self(1 << 1);
+    pub(crate) const WRITE: Self = Self(1 << 1);
     /// The peer has closed its sending side, so that a short read is no proof of an empty socket.
-    pub const READ_CLOSED: Self = Self(1 << 2);
+    pub(crate) const READ_CLOSED: Self = Self(1 << 2);
     /// The socket is dead.
-    pub const ERROR: Self = Self(1 << 3);
+    pub(crate) const ERROR: Self = Self(1 << 3);
 
     /// The bits of both.
     #[must_use]
     #[inline]
-    pub const fn and(self, other: Self) -> Self {
+    pub(crate) const fn and(self, other: Self) -> Self {
         Self(self.0 | other.0)
     }
 
     /// The bits without those of the other.
     #[must_use]
     #[inline]
-    pub const fn without(self, other: Self) -> Self {
+    pub(crate) const fn without(self, other: Self) -> Self {
         Self(self.0 & !other.0)
     }
 
     /// Tells whether any bit of `other` is set.
     #[must_use]
     #[inline]
-    pub const fn has(self, other: Self) -> bool {
+    pub(crate) const fn has(self, other: Self) -> bool {
         self.0 & other.0 != 0
     }
 }

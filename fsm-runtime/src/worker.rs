@@ -9,7 +9,7 @@ use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
-use crate::connection::{Buffers, Connection, Flags, TICK_MILLIS};
+use crate::connection::{Buffers, Connection, Flags, TICK_MILLIS, ticks};
 use crate::io::Turn;
 use crate::key::{Key, Source};
 use crate::machine::Machine;
@@ -40,7 +40,7 @@ const SPARE_BUFFERS: usize = 64;
 const SPARE_BYTES: usize = 16 * 1024;
 
 /// One worker: a thread's worth of connections.
-pub struct Worker<M: Machine, S: Sys, F> {
+pub(crate) struct Worker<M: Machine, S: Sys, F> {
     pub(crate) sys: S,
     pub(crate) connections: Connections<M, S>,
     wheel: Wheel,
@@ -59,11 +59,15 @@ pub struct Worker<M: Machine, S: Sys, F> {
     pub(crate) input: Box<[u8]>,
     /// Where a slice's output is gathered.
     pub(crate) output: Vec<u8>,
-    pub(crate) spare: Vec<Box<Buffers>>,
+    pub(crate) spare: Spare,
     accepting: Accepting,
     drain: Drain,
     pub(crate) summary: Summary,
 }
+
+/// Buffers that wait for a connection that needs some, boxed as they are lent.
+#[expect(clippy::vec_box, reason = "a connection holds one word, and lending moves no more")]
+pub(crate) type Spare = Vec<Box<Buffers>>;
 
 /// The connections of a worker.
 pub(crate) type Connections<M, S> = Slab<Connection<M, <S as Sys>::Socket>>;
@@ -105,7 +109,7 @@ where
     F: FnMut(&Peer) -> M::Context,
 {
     /// A worker without connections.
-    pub fn new(mut sys: S, shared: M::Shared, decoder: M::Decoder, make_context: F) -> Self {
+    pub(crate) fn new(mut sys: S, shared: M::Shared, decoder: M::Decoder, make_context: F) -> Self {
         let started = sys.now();
         Self {
             sys,
@@ -134,7 +138,7 @@ where
     ///
     /// # Errors
     /// The system's answer to a wait that failed, or what a listener broke of.
-    pub fn run(mut self, drain_limit: Duration) -> io::Result<Summary> {
+    pub(crate) fn run(mut self, drain_limit: Duration) -> io::Result<Summary> {
         while self.turn(drain_limit)? {}
         tracing::info!(summary = ?self.summary, "stopped");
         Ok(self.summary)
@@ -144,7 +148,7 @@ where
     ///
     /// # Errors
     /// As [`Worker::run`].
-    pub fn turn(&mut self, drain_limit: Duration) -> io::Result<bool> {
+    pub(crate) fn turn(&mut self, drain_limit: Duration) -> io::Result<bool> {
         let wait = self.how_long();
         let waited = self.sys.wait(wait);
         self.read_clock();
@@ -160,12 +164,12 @@ where
     }
 
     /// What the worker did so far.
-    pub fn summary(&self) -> &Summary {
+    pub(crate) fn summary(&self) -> &Summary {
         &self.summary
     }
 
     /// The number of open connections.
-    pub fn open(&self) -> usize {
+    pub(crate) fn open(&self) -> usize {
         self.connections.len()
     }
 
@@ -405,8 +409,7 @@ where
         self.accepting.refuses = true;
         self.summary.pauses += 1;
         self.accepting.ready.clear();
-        let pause = u32::try_from(ACCEPT_PAUSE.as_millis()).unwrap_or(u32::MAX);
-        self.accepting.paused_until = Some(self.now.wrapping_add(pause / TICK_MILLIS as u32 + 1));
+        self.accepting.paused_until = Some(self.now.wrapping_add(ticks(ACCEPT_PAUSE)));
         for listener in 0..self.sys.listeners() {
             if let Err(error) = self.sys.listen(listener, false) {
                 tracing::error!(%error, listener, "a listener could not be paused");
@@ -451,9 +454,7 @@ where
 
     fn start_draining(&mut self, limit: Duration) {
         tracing::info!(open = self.connections.len(), ?limit, "draining");
-        let ticks = limit.as_millis() / u128::from(TICK_MILLIS) + 1;
-        let ticks = u32::try_from(ticks).unwrap_or(u32::MAX / 4).min(u32::MAX / 4);
-        self.drain = Drain::Draining(self.now.wrapping_add(ticks));
+        self.drain = Drain::Draining(self.now.wrapping_add(ticks(limit)));
         self.turn.draining = true;
         self.accepting = Accepting::default();
         self.sys.close_listeners();
@@ -531,7 +532,7 @@ where
 }
 
 /// Keeps emptied buffers for the next connection that needs some.
-pub(crate) fn reuse(spare: &mut Vec<Box<Buffers>>, mut buffers: Box<Buffers>) {
+pub(crate) fn reuse(spare: &mut Spare, mut buffers: Box<Buffers>) {
     let capacity = buffers.unread.capacity().max(buffers.unsent.capacity());
     if spare.len() < SPARE_BUFFERS && capacity <= SPARE_BYTES {
         buffers.clear();
