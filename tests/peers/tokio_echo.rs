@@ -1,10 +1,19 @@
 //! The echo server on tokio as somebody who counts every byte writes it: one thread, and one read buffer
-//! that all clients share, borrowed only once a socket is known to be readable.
+//! that all clients share, borrowed only while a read is polled.
 
-use std::{cell::RefCell, io, time::Duration};
+use std::{
+    cell::RefCell,
+    future::poll_fn,
+    io,
+    pin::Pin,
+    task::{Context, Poll, ready},
+};
 
 use fsm_bench::peer;
-use tokio::net::TcpStream;
+use tokio::{
+    io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf},
+    net::TcpStream,
+};
 
 /// As much as the C peer reads at once.
 const READ_SIZE: usize = 64 * 1024;
@@ -16,26 +25,23 @@ thread_local! {
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> io::Result<()> {
     let listener = peer::listen(peer::address_from_arguments())?;
-    // A server that a broken bench forgot ends by itself.
-    let end = tokio::time::sleep(Duration::from_secs(peer::LIFETIME_SECONDS));
-    tokio::pin!(end);
+    peer::end_some_time();
     loop {
-        tokio::select! {
-            accepted = listener.accept() => { tokio::spawn(echo(accepted?.0)); }
-            () = &mut end => return Ok(()),
-        }
+        let (client, _) = listener.accept().await?;
+        tokio::spawn(echo(client));
     }
 }
 
 /// One client, until it closes or its socket fails.
-async fn echo(client: TcpStream) {
-    while client.readable().await.is_ok() {
-        match BUFFER.with_borrow_mut(|buffer| echo_once(&client, buffer)) {
-            Ok(Step::Ended) => return,
-            Ok(Step::Unsent(rest)) if send_rest(&client, &rest).await.is_err() => return,
-            Ok(_) => {}
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-            Err(_) => return,
+async fn echo(mut client: TcpStream) -> io::Result<()> {
+    loop {
+        let step = poll_fn(|context| {
+            BUFFER.with_borrow_mut(|buffer| poll_echo(&mut client, buffer, context))
+        });
+        match step.await? {
+            Step::Echoed => {}
+            Step::Unsent(rest) => client.write_all(&rest).await?,
+            Step::Ended => return Ok(()),
         }
     }
 }
@@ -47,27 +53,23 @@ enum Step {
     Ended,
 }
 
-fn echo_once(client: &TcpStream, buffer: &mut [u8]) -> io::Result<Step> {
-    let read = client.try_read(buffer)?;
-    if read == 0 {
-        return Ok(Step::Ended);
+/// Reads once and writes what came; only what the kernel does not take is copied.
+fn poll_echo(
+    client: &mut TcpStream,
+    buffer: &mut [u8],
+    context: &mut Context<'_>,
+) -> Poll<io::Result<Step>> {
+    let mut buffer = ReadBuf::new(buffer);
+    ready!(Pin::new(&mut *client).poll_read(context, &mut buffer))?;
+    let read = buffer.filled();
+    if read.is_empty() {
+        return Poll::Ready(Ok(Step::Ended));
     }
-    let sent = match client.try_write(&buffer[..read]) {
-        Ok(sent) => sent,
-        Err(error) if error.kind() == io::ErrorKind::WouldBlock => 0,
-        Err(error) => return Err(error),
+    let sent = match Pin::new(client).poll_write(context, read) {
+        Poll::Ready(sent) => sent?,
+        Poll::Pending => 0,
     };
-    if sent == read { Ok(Step::Echoed) } else { Ok(Step::Unsent(buffer[sent..read].to_vec())) }
-}
-
-async fn send_rest(client: &TcpStream, mut rest: &[u8]) -> io::Result<()> {
-    while !rest.is_empty() {
-        client.writable().await?;
-        match client.try_write(rest) {
-            Ok(sent) => rest = &rest[sent..],
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-            Err(error) => return Err(error),
-        }
-    }
-    Ok(())
+    let rest = &read[sent..];
+    let step = if rest.is_empty() { Step::Echoed } else { Step::Unsent(rest.to_vec()) };
+    Poll::Ready(Ok(step))
 }

@@ -1,6 +1,6 @@
 //! The line echo on tokio as its users write it: one thread, `Framed` and `LinesCodec`.
 
-use std::{io, time::Duration};
+use std::io;
 
 use fsm_bench::peer;
 use futures_util::{SinkExt, StreamExt};
@@ -13,14 +13,10 @@ const MAX_LINE: usize = 64 * 1024;
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> io::Result<()> {
     let listener = peer::listen(peer::address_from_arguments())?;
-    // A server that a broken bench forgot ends by itself.
-    let end = tokio::time::sleep(Duration::from_secs(peer::LIFETIME_SECONDS));
-    tokio::pin!(end);
+    peer::end_some_time();
     loop {
-        tokio::select! {
-            accepted = listener.accept() => { tokio::spawn(echo(accepted?.0)); }
-            () = &mut end => return Ok(()),
-        }
+        let (client, _) = listener.accept().await?;
+        tokio::spawn(echo(client));
     }
 }
 

@@ -48,7 +48,7 @@ fn shapes(options: &Options) -> [(&'static str, Shape); 3] {
     let amount = |full| options.amount(full);
     [
         (
-            "1",
+            "one",
             Shape {
                 title: "A line, 1 connection, 1 line in flight",
                 work: lines(1, 1, 1, amount(50_000)),
@@ -57,7 +57,7 @@ fn shapes(options: &Options) -> [(&'static str, Shape); 3] {
             },
         ),
         (
-            "64",
+            "many",
             Shape {
                 title: "A line, 64 connections, 1 line in flight on each",
                 work: lines(64, 1, 64, amount(100_000)),
@@ -66,7 +66,7 @@ fn shapes(options: &Options) -> [(&'static str, Shape); 3] {
             },
         ),
         (
-            "64x16",
+            "pipelined",
             Shape {
                 title: "A line, 64 connections, 16 lines in flight on each",
                 work: lines(64, 16, 64, amount(1_000_000)),
@@ -86,12 +86,12 @@ fn judge(name: &str, shape: &Shape, rows: &[Row], verdicts: &mut Verdicts) {
     let calls = ours.and_then(|ours| ours.cost.calls);
     let more_calls = both.and_then(|(ours, c)| Some(ours.cost.calls? - c.cost.calls?));
     match name {
-        "1" => {
+        "one" => {
             verdicts.at_most("ours, all instructions x C", total, 1.03);
             // Read, send and wait make three; the hundredth is for what happens once in a while.
             verdicts.at_most("ours, system calls", calls, 3.01);
         }
-        "64" => {
+        "many" => {
             verdicts.at_most("ours, all instructions x C", total, 1.02);
             verdicts.at_most("ours, user instructions", ours.and_then(|it| it.cost.user), 280.0);
             verdicts.at_most("ours, system calls more than C", more_calls, 0.1);

@@ -217,15 +217,18 @@ fn scratch(tool: &str) -> io::Result<PathBuf> {
     Ok(directory.join(format!("{tool}.{}", std::process::id())))
 }
 
-/// Seconds of processor time a process has used, in user space and kernel, all its threads together.
+/// Seconds of processor time a process has used, in user space and kernel, with the threads that have ended.
 pub fn cpu_seconds(pid: Pid) -> io::Result<f64> {
-    let mut nanoseconds = 0.0;
-    for task in fs::read_dir(format!("/proc/{}/task", pid.as_raw_nonzero()))? {
-        let text = fs::read_to_string(task?.path().join("schedstat"))?;
-        let run: f64 = text.split(' ').next().and_then(|it| it.parse().ok()).unwrap_or_default();
-        nanoseconds += run;
-    }
-    Ok(nanoseconds / 1e9)
+    let stat = fs::read_to_string(format!("/proc/{}/stat", pid.as_raw_nonzero()))?;
+    // Behind the name, which stands in brackets and may hold spaces, the 12th and 13th words count ticks.
+    let behind = stat.rsplit(')').next().unwrap_or_default();
+    let ticks: f64 = behind
+        .split_whitespace()
+        .skip(11)
+        .take(2)
+        .filter_map(|word| word.parse::<f64>().ok())
+        .sum();
+    Ok(ticks / rustix::param::clock_ticks_per_second() as f64)
 }
 
 /// Kilobytes of a process that are resident and its own (neither files nor shared).

@@ -1,11 +1,11 @@
 //! What the two tokio peers share: their one flag, and a listener like the C peer's.
 
-use std::{env, io, net::SocketAddr, process};
+use std::{env, io, net::SocketAddr, process, thread, time::Duration};
 
 use tokio::net::{TcpListener, TcpSocket};
 
 /// How long a peer lives when nobody ends it.
-pub const LIFETIME_SECONDS: u64 = 1800;
+const LIFETIME: Duration = Duration::from_secs(1800);
 
 /// As many as the kernel allows by default, so that a bench which connects thousands at once is not refused.
 const BACKLOG: u32 = 4096;
@@ -22,6 +22,15 @@ pub fn address_from_arguments() -> SocketAddr {
         eprintln!("usage: --listen 127.0.0.1:PORT");
         process::exit(2)
     })
+}
+
+/// Ends the program after a while: a server that a broken bench forgot must not stay. A thread of its own,
+/// because a timer in the runtime would put a timeout on each of its waits and make tokio look dearer.
+pub fn end_some_time() {
+    thread::spawn(|| {
+        thread::sleep(LIFETIME);
+        process::exit(0)
+    });
 }
 
 /// Listens with TCP_NODELAY, which accepted sockets inherit, and prints the line that says it is ready.
