@@ -23,7 +23,7 @@ thread_local! {
 }
 
 #[tokio::main(flavor = "current_thread")]
-async fn main() -> io::Result<()> {
+pub(crate) async fn main() -> io::Result<()> {
     let listener = peer::listen(peer::address_from_arguments())?;
     peer::end_some_time();
     loop {

@@ -11,7 +11,7 @@ use tokio_util::codec::{Framed, LinesCodec};
 const MAX_LINE: usize = 64 * 1024;
 
 #[tokio::main(flavor = "current_thread")]
-async fn main() -> io::Result<()> {
+pub(crate) async fn main() -> io::Result<()> {
     let listener = peer::listen(peer::address_from_arguments())?;
     peer::end_some_time();
     loop {
