@@ -171,14 +171,19 @@ fn instructions_in(text: &str) -> Option<f64> {
     total.trim().parse().ok()
 }
 
-/// Instructions that a program of the bench spends from start to end.
+/// User instructions that a program spends from start to end, by callgrind, or else by the processor.
 pub fn instructions_of(program: &Path, arguments: &[String]) -> io::Result<f64> {
+    let mut command = vec![program.display().to_string()];
+    command.extend_from_slice(arguments);
+    if !is_installed("valgrind") {
+        let counted = perf_counts(None, &command)?.user;
+        return counted.ok_or_else(|| io::Error::other("neither valgrind nor hardware counters"));
+    }
     let output = scratch("callgrind")?;
     let run = Command::new("valgrind")
         .args(["--quiet", "--tool=callgrind"])
         .arg(format!("--callgrind-out-file={}", output.display()))
-        .arg(program)
-        .args(arguments)
+        .args(command)
         .output()?;
     if !run.status.success() {
         return Err(io::Error::other(String::from_utf8_lossy(&run.stderr).into_owned()));
