@@ -69,7 +69,9 @@ fn smlang() -> String {
              S{i} + Part(u32) / part = S{i},\n"
         )
     });
-    format!("statemachine! {{\n    transitions: {{\n{rows}    }}\n}}\n")
+    format!(
+        "statemachine! {{\n    derive_events: [Clone],\n    transitions: {{\n{rows}    }}\n}}\n"
+    )
 }
 
 fn finny() -> String {

@@ -7,7 +7,7 @@ use fsm_bench::{
     options::Options,
     pin,
     report::{Table, Verdicts, divide, figure, median},
-    server::{Server, Spec, warm_up},
+    server::{Server, Spec, print_missing, warm_up},
     servers,
 };
 
@@ -59,11 +59,7 @@ fn main() -> io::Result<ExitCode> {
         ]);
     }
     table.print();
-    for spec in &specs {
-        if let Err(reason) = &spec.program {
-            println!("  {}: {reason}", spec.name);
-        }
-    }
+    print_missing(&specs);
     let mut verdicts = Verdicts::default();
     verdicts.at_most("ours, p50 beside the greedy x alone", ours, 2.0);
     Ok(verdicts.finish(options.check))

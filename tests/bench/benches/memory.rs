@@ -8,7 +8,7 @@ use fsm_bench::{
     options::Options,
     pin,
     report::{Table, Verdicts, figure},
-    server::{Server, Spec, target_directory, warm_up},
+    server::{Server, Spec, print_missing, target_directory, warm_up},
     servers,
 };
 
@@ -31,20 +31,17 @@ fn main() -> io::Result<ExitCode> {
     let title = format!("Memory of an idle connection, {connections} of them after one line each");
     let mut table = Table::new(title, &["server", "heap bytes", "resident bytes"]);
     let mut live = None;
-    for spec in servers() {
-        match &spec.program {
-            Err(reason) => table.row(vec![spec.name.to_owned(), reason.clone()]),
-            Ok(_) => {
-                let resident = growth(&spec, connections, |it| resident_bytes(it.pid()))?;
-                let heap = heap_growth(&spec, connections)?;
-                if spec.name == "ours" {
-                    live = heap;
-                }
-                table.row(vec![spec.name.to_owned(), figure(heap, 0), figure(Some(resident), 0)]);
-            }
+    let specs = servers();
+    for spec in specs.iter().filter(|spec| spec.program.is_ok()) {
+        let resident = growth(spec, connections, |it| resident_bytes(it.pid()))?;
+        let heap = heap_growth(spec, connections)?;
+        if spec.name == "ours" {
+            live = heap;
         }
+        table.row(vec![spec.name.to_owned(), figure(heap, 0), figure(Some(resident), 0)]);
     }
     table.print();
+    print_missing(&specs);
     let mut verdicts = Verdicts::default();
     verdicts.at_most("ours, live heap bytes", live, 96.0);
     Ok(verdicts.finish(options.check))

@@ -6,7 +6,7 @@ use crate::{
     count::{Cost, Counters, cpu_seconds},
     load::Work,
     report::{Table, divide, figure, median, ratio},
-    server::{Server, Spec, warm_up},
+    server::{Server, Spec, print_missing, warm_up},
 };
 
 /// One load, and what is known about it beforehand.
@@ -131,9 +131,5 @@ pub fn print(shape: &Shape, specs: &[Spec], rows: &[Row]) {
         ]);
     }
     table.print();
-    for spec in specs {
-        if let Err(reason) = &spec.program {
-            println!("  {}: {reason}", spec.name);
-        }
-    }
+    print_missing(specs);
 }

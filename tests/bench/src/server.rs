@@ -211,6 +211,15 @@ pub fn warm_up(address: SocketAddr) -> io::Result<()> {
     crate::load::exchange(&mut stream, 0, 0)
 }
 
+/// Says why a server has no row.
+pub fn print_missing(specs: &[Spec]) {
+    for spec in specs {
+        if let Err(reason) = &spec.program {
+            println!("  {}: {reason}", spec.name);
+        }
+    }
+}
+
 /// Whether a program of that name can be started.
 #[must_use]
 pub fn is_installed(program: &str) -> bool {

@@ -42,7 +42,7 @@ impl LineState {
             },
             Self::Flush { n, left } => match event {
                 LineEvent::Flushed => {
-                    context.bytes += u64::from(*left);
+                    context.part(*left);
                     *self = Self::ReadLine { n: *n };
                 }
                 LineEvent::Eof => *self = Self::Closed,

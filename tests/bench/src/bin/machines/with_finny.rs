@@ -57,7 +57,7 @@ mod line {
         );
         fsm.state::<Flush>().on_event::<Flushed>().transition_to::<ReadLine>().action(
             |_, context, flush, read| {
-                context.context.bytes += u64::from(flush.left);
+                context.context.part(flush.left);
                 read.n = flush.n;
             },
         );

@@ -13,6 +13,7 @@ mod line {
     pub struct Flushing(pub u32, pub u32);
 
     statemachine! {
+        derive_events: [Clone],
         transitions: {
             *Opened + Line(u32) / first = Flush(Flushing),
             ReadLine(Read) + Line(u32) / begin = Flush(Flushing),
@@ -39,7 +40,7 @@ mod line {
         }
 
         fn flushed(&mut self, flushing: &Flushing) -> Result<Read, ()> {
-            self.bytes += u64::from(flushing.1);
+            Context::part(self, flushing.1);
             Ok(Read(flushing.0))
         }
     }
@@ -65,28 +66,26 @@ use super::{Context, Driven, Happening};
 pub(crate) struct LineMachine(line::StateMachine<Context>);
 
 impl Driven for LineMachine {
-    type Event = Happening;
+    type Event = line::Events;
     const SIZE: usize = size_of::<line::StateMachine<Context>>() - size_of::<Context>();
 
     fn start() -> Self {
         let mut machine = Self(line::StateMachine::new(Context::default()));
-        machine.handle(Happening::Line(0));
-        machine.handle(Happening::Flushed);
+        machine.handle(line::Events::Line(0));
+        machine.handle(line::Events::Flushed);
         machine
     }
 
-    // Its events cannot be copied or cloned, so they are made one by one.
-    fn event(happening: Happening) -> Happening {
-        happening
-    }
-
-    fn handle(&mut self, event: Happening) {
-        let event = match event {
+    fn event(happening: Happening) -> line::Events {
+        match happening {
             Happening::Line(len) => line::Events::Line(len),
             Happening::Flushed => line::Events::Flushed,
             Happening::Part(len) => line::Events::Part(len),
             Happening::Next | Happening::Skip => line::Events::Eof,
-        };
+        }
+    }
+
+    fn handle(&mut self, event: line::Events) {
         let _ = self.0.process_event(event);
     }
 
@@ -98,23 +97,22 @@ impl Driven for LineMachine {
 pub(crate) struct RingMachine(ring::StateMachine<Context>);
 
 impl Driven for RingMachine {
-    type Event = Happening;
+    type Event = ring::Events;
     const SIZE: usize = size_of::<ring::StateMachine<Context>>() - size_of::<Context>();
 
     fn start() -> Self {
         Self(ring::StateMachine::new(Context::default()))
     }
 
-    fn event(happening: Happening) -> Happening {
-        happening
-    }
-
-    fn handle(&mut self, event: Happening) {
-        let event = match event {
+    fn event(happening: Happening) -> ring::Events {
+        match happening {
             Happening::Next => ring::Events::Next,
             Happening::Part(len) => ring::Events::Part(len),
             Happening::Skip | Happening::Line(_) | Happening::Flushed => ring::Events::Skip,
-        };
+        }
+    }
+
+    fn handle(&mut self, event: ring::Events) {
         let _ = self.0.process_event(event);
     }
 

@@ -47,7 +47,7 @@ mod line {
         fn flush(&mut self, n: &mut u32, left: &mut u32, event: &Event) -> Outcome<State> {
             match event {
                 Event::Flushed => {
-                    self.context.bytes += u64::from(*left);
+                    self.context.part(*left);
                     Transition(State::read_line(*n))
                 }
                 Event::Eof => Transition(State::closed()),
