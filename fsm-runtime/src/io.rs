@@ -4,6 +4,7 @@
 //! enough to stay in registers: see [`Out::send`].
 
 use std::io;
+use std::ops::Range;
 
 use crate::machine::Machine;
 
@@ -29,6 +30,24 @@ impl<'a, M: Machine> Io<'a, M> {
         socket: &'a mut dyn RawSocket,
     ) -> Self {
         Self { out, shared, turn, socket }
+    }
+
+    /// Ends the event: see [`Out::finish`].
+    #[inline]
+    pub(crate) fn finish(self) -> Range<usize> {
+        self.out.finish()
+    }
+
+    /// Tells whether the event led to another state.
+    #[inline]
+    pub(crate) fn moved(&self) -> bool {
+        self.turn.moved
+    }
+
+    /// What the event led to.
+    #[inline]
+    pub(crate) fn turn(&mut self) -> &mut Turn {
+        self.turn
     }
 
     /// Reads from the socket, for actions of a `readable` row. Answers the number of bytes; zero is the
@@ -163,6 +182,12 @@ impl<'a> Out<'a> {
         self.mark = self.queued();
     }
 
+    /// Tells whether more than so many bytes are queued, the run not counted: it is part of the input.
+    #[inline]
+    pub(crate) fn is_over(&self, bytes: usize) -> bool {
+        self.queue.len() > bytes
+    }
+
     /// Drops what was queued since the mark.
     fn undo(&mut self) {
         if self.mark >= self.queue.len() {
@@ -173,26 +198,25 @@ impl<'a> Out<'a> {
         }
     }
 
-    /// The run as a slice of the input if nothing was queued before it; otherwise everything is in the queue
-    /// afterwards and the slice is empty.
+    /// The part of the input that is to be sent behind the queue: everything that was queued is in the queue
+    /// and then in this range of the input.
     #[inline]
-    pub(crate) fn finish(mut self) -> &'a [u8] {
-        let run = self.run;
-        self.run.end = run.start;
-        let slice = slice_of(self.input, run);
-        if self.queue.is_empty() {
-            return slice;
-        }
-        self.queue.extend_from_slice(slice);
-        &[]
+    fn finish(mut self) -> Range<usize> {
+        let from = self.run.start - self.input.as_ptr().addr();
+        let range = from..from + self.run.len();
+        self.mark = FINISHED;
+        range
     }
 }
+
+/// The mark of output that was taken over in good order.
+const FINISHED: usize = usize::MAX;
 
 /// An action that panicked leaves what earlier events queued, and nothing of its own.
 impl Drop for Out<'_> {
     #[inline]
     fn drop(&mut self) {
-        if self.run.start != self.run.end {
+        if self.mark != FINISHED {
             self.undo();
             self.queue.extend_from_slice(slice_of(self.input, self.run));
         }
