@@ -1,5 +1,6 @@
-//! The echo server with a thread for each client: the same behaviour as `servers/src/echo.rs`, in plain `std`.
-//! A test counts the lines of both, so this one is written as anybody would write it, and no longer.
+//! The echo server with a thread for each client: the same behaviour as `servers/src/echo.rs`, in
+//! plain `std`. A test counts the lines of both, so this one is written as anybody would write it,
+//! and no longer.
 #![allow(
     clippy::disallowed_methods,
     reason = "a blocking program reads the clock where it needs it"
@@ -108,7 +109,8 @@ fn listen(address: &str, limits: Limits) -> io::Result<thread::JoinHandle<()>> {
     if let Some(path) = address.strip_prefix("unix:") {
         let listener = UnixListener::bind(path)?;
         println!("listening on {address}");
-        // The descriptor is what counts: on it, a `TcpStream` reads, writes and waits like a `UnixStream`.
+        // The descriptor is what counts: on it, a `TcpStream` reads, writes and waits like a
+        // `UnixStream`.
         let socket = |client: io::Result<_>| client.map(|it| TcpStream::from(OwnedFd::from(it)));
         return Ok(thread::spawn(move || start(listener.incoming().map(socket), limits)));
     }

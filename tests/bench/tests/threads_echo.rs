@@ -1,4 +1,5 @@
-//! The thread-per-client peer does what our echo server does: else counting its lines would prove nothing.
+//! The thread-per-client peer does what our echo server does: else counting its lines would prove
+//! nothing.
 
 use std::{
     fs,

@@ -1,5 +1,5 @@
-//! Both machines as tables of ours. TO FILL IN when the derive is there: until then there is no row, and the
-//! bench says so. `OUT_DIR/ring_ours.rs` already holds the machine of 100 states.
+//! Both machines as tables of ours. TO FILL IN when the derive is there: until then there is no
+//! row, and the bench says so. `OUT_DIR/ring_ours.rs` already holds the machine of 100 states.
 
 use super::Runner;
 
