@@ -24,11 +24,11 @@ struct Limits {
     /// Longest line, in bytes without its newline
     #[arg(long, default_value_t = 64 * 1024)]
     max_line: u64,
-    /// How long a client may be silent between lines, in seconds
-    #[arg(long, default_value = "300", value_parser = seconds)]
+    /// How long a client may be silent between lines
+    #[arg(long, default_value = "5min", value_parser = humantime::parse_duration)]
     idle: Duration,
-    /// How long a line may take from its first byte to its last, in seconds
-    #[arg(long, default_value = "10", value_parser = seconds)]
+    /// How long a line may take from its first byte to its last
+    #[arg(long, default_value = "10s", value_parser = humantime::parse_duration)]
     partial: Duration,
 }
 
@@ -41,11 +41,6 @@ struct Options {
     listen: Vec<String>,
     #[command(flatten)]
     limits: Limits,
-}
-
-fn seconds(text: &str) -> Result<Duration, String> {
-    let seconds = text.parse().map_err(|error| format!("{error}"))?;
-    Duration::try_from_secs_f64(seconds).map_err(|error| format!("{error}"))
 }
 
 /// One client's socket, on which every wait has an end.
