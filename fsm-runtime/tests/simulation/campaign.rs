@@ -35,10 +35,12 @@ impl Dice {
     }
 }
 
-fn lines(dice: &mut Dice) -> Vec<u8> {
-    let longest = dice.pick(&[4, 80, 3_000, 70_000]);
+/// Some lines, fewer and shorter ones where the network is slow.
+fn lines(dice: &mut Dice, network: &Network) -> Vec<u8> {
+    let is_slow = network.segment < 100 || network.receive_buffer < 1_000;
+    let longest = if is_slow { dice.pick(&[4, 80]) } else { dice.pick(&[80, 3_000, 70_000]) };
     let mut bytes = Vec::new();
-    for _ in 0..=dice.pick(&[0, 3, 40]) {
+    for _ in 0..=dice.pick(&[0, 2, 12]) {
         let length = dice.roll(longest);
         bytes.extend((0..length).map(|_| b'a' + u8::try_from(dice.roll(26)).expect("a letter")));
         bytes.push(b'\n');
@@ -49,11 +51,11 @@ fn lines(dice: &mut Dice) -> Vec<u8> {
     bytes
 }
 
-fn script(dice: &mut Dice) -> Script {
+fn script(dice: &mut Dice, network: &Network) -> Script {
     let mut script = Script::new().wait(dice.millis(2_000));
     for _ in 0..dice.roll(8) {
         script = match dice.roll(12) {
-            0..=4 => script.send(lines(dice)),
+            0..=4 => script.send(lines(dice, network)),
             5 | 6 => script.wait(dice.millis(3_000)),
             7 => script.read(usize::try_from(dice.roll(10_000)).expect("a small number")),
             8 => script.read_all(),
@@ -89,21 +91,23 @@ fn check_echo(sim: &Simulation<Echo>, client: ClientId) {
 fn session(seed: u64) -> u64 {
     let mut dice = Dice(seed);
     let mut sim = Simulation::<Echo>::new(seed, |_| EchoClient);
-    sim.network(network(&mut dice));
+    let network = network(&mut dice);
+    sim.network(network);
     sim.reporting(dice.pick(&[Reporting::Edge, Reporting::Oneshot]));
     sim.faults(dice.pick(&[Faults::NONE, Faults::HARMLESS, Faults::STORM]));
     sim.descriptors(dice.pick(&[None, None, Some(3)]));
     let count = 1 + dice.roll(8);
-    let clients: Vec<_> = (0..count).map(|_| sim.connect(script(&mut dice))).collect();
+    let clients: Vec<_> = (0..count).map(|_| sim.connect(script(&mut dice, &network))).collect();
     sim.run_for(Duration::from_secs(20));
     sim.faults(Faults::NONE);
+    sim.network(Network::default());
     sim.descriptors(None);
     sim.run_for(END);
     for &client in &clients {
         check_echo(&sim, client);
     }
-    assert_eq!(sim.open(), 0, "everybody has ended {END:?} after the last fault");
     assert!(sim.outcome().is_none(), "the server goes on: {:?}", sim.outcome());
+    assert_eq!(sim.open(), 0, "everybody has ended {END:?} after the last fault");
     sim.check();
     sim.fingerprint()
 }
