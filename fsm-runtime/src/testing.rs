@@ -35,6 +35,8 @@
 //! assert!(driver.has_ended());
 //! ```
 
+pub mod sim;
+
 use std::io;
 
 use crate::io::{Io, Out, RawSocket, Turn};

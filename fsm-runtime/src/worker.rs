@@ -30,6 +30,10 @@ const ACCEPT_BATCH: usize = 16;
 /// The timers looked at in a row before ready connections are served.
 const EXPIRE_BATCH: usize = 256;
 
+/// The waits that may fail in a row. One that fails for want of memory may do better the next time; a poller
+/// that is broken stays so, and the worker must not spin on it.
+const FAILED_WAITS: u32 = 16;
+
 /// How long accepting pauses when descriptors have run out; nginx waits 500 ms.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
@@ -62,6 +66,8 @@ pub(crate) struct Worker<M: Machine, S: Sys, F> {
     spare: Spare,
     accepting: Accepting,
     drain: Drain,
+    /// The waits that have failed since one succeeded.
+    failed_waits: u32,
     summary: Summary,
 }
 
@@ -132,6 +138,7 @@ where
             spare: Vec::new(),
             accepting: Accepting::default(),
             drain: Drain::Running,
+            failed_waits: 0,
             summary: Summary::default(),
         }
     }
@@ -159,7 +166,10 @@ where
         while let Some(event) = self.sys.next_event() {
             self.note(event, drain_limit);
         }
-        waited?;
+        match waited {
+            Ok(()) => self.failed_waits = 0,
+            Err(error) => self.bear(error)?,
+        }
         self.serve_runnable();
         self.expire();
         self.accept()?;
@@ -174,6 +184,17 @@ where
     /// The number of open connections.
     pub(crate) fn open(&self) -> usize {
         self.connections.len()
+    }
+
+    /// Puts up with a wait that failed, but not for ever.
+    #[cold]
+    fn bear(&mut self, error: io::Error) -> io::Result<()> {
+        self.failed_waits += 1;
+        if self.failed_waits >= FAILED_WAITS {
+            return Err(error);
+        }
+        tracing::warn!(%error, "waiting for readiness failed");
+        Ok(())
     }
 
     fn how_long(&self) -> Wait {
