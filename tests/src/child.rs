@@ -3,6 +3,7 @@
 //! The child ends by itself when its standard input ends, and that is held here: no server outlives the
 //! test that started it, however the test ends.
 
+use std::collections::HashSet;
 use std::fs;
 use std::io::{BufRead, BufReader, Read};
 use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
@@ -190,14 +191,29 @@ impl Served {
         pages.parse::<usize>().expect("a number") * rustix::param::page_size()
     }
 
-    /// Limits its descriptors from now on to so many; the hard limit stays.
+    /// Lets it open so many descriptors more and no others. The limit is one of numbers, not of how many, and
+    /// a program may have inherited some with high numbers.
+    ///
+    /// # Panics
+    /// Where it has ended.
+    #[cfg(target_os = "linux")]
+    pub fn leave_descriptors(&self, more: usize) {
+        let open = fs::read_dir(self.proc("fd")).expect("it runs");
+        let names = open.map(|entry| entry.expect("it runs").file_name());
+        let open: HashSet<u64> =
+            names.filter_map(|name| name.to_str().and_then(|name| name.parse().ok())).collect();
+        let mut vacant = (0..).filter(|number| !open.contains(number));
+        self.limit_descriptors(vacant.nth(more).expect("numbers do not end"));
+    }
+
+    /// Allows it descriptors below this number only; those it has stay.
     ///
     /// # Panics
     /// Where the system does not allow it.
     #[cfg(target_os = "linux")]
-    pub fn limit_descriptors(&self, most: usize) {
+    pub fn limit_descriptors(&self, below: u64) {
         let maximum = rustix::process::getrlimit(Resource::Nofile).maximum;
-        let limit = Rlimit { current: Some(most as u64), maximum };
+        let limit = Rlimit { current: Some(below), maximum };
         rustix::process::prlimit(Some(self.pid()), Resource::Nofile, limit).expect("it is ours");
     }
 }
