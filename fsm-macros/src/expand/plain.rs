@@ -1,7 +1,7 @@
 //! The inherent functions of a machine without a socket. They need nothing but `core` and the table's types.
 
 use proc_macro2::{Span, TokenStream};
-use quote::{ToTokens as _, quote};
+use quote::quote;
 
 use super::{Cx, connection, docs, local, table};
 
@@ -13,8 +13,8 @@ pub(super) fn implementation(cx: &Cx<'_, '_>) -> TokenStream {
     let machine = cx.machine_type();
     let docs = docs::table(cx);
     let table = table::value(cx);
-    let initial = connection::initial(cx);
-    let state = connection::state(cx);
+    let initial = connection::initial(cx, visibility);
+    let state = connection::state(cx, visibility);
     let is_terminal = is_terminal(cx);
     let handle = handle(cx);
     quote! {
@@ -23,13 +23,13 @@ pub(super) fn implementation(cx: &Cx<'_, '_>) -> TokenStream {
         #[allow(dead_code)]
         impl #generics #machine #conditions {
             /// The table as data.
-            #visibility const TABLE: &'static #runtime::table::Table = &#table;
+            #visibility const TABLE: &'static #runtime::table::Table = #table;
             /// A new machine, in its initial state.
             #[must_use]
-            #visibility #initial
+            #initial
             /// The state the machine is in, an index into `TABLE.states`.
             #[must_use]
-            #visibility #state
+            #state
             #is_terminal
             #handle
         }
@@ -57,7 +57,7 @@ fn handle(cx: &Cx<'_, '_>) -> TokenStream {
     let [context, event] = ["context", "event"].map(|name| local(name, Span::call_site()));
     let context_type = cx.context_type();
     let input = cx.checked.machine.options.input.as_ref();
-    let input = input.map_or(quote!(::core::convert::Infallible), |it| it.to_token_stream());
+    let input = input.map_or(quote!(::core::convert::Infallible), quote::ToTokens::to_token_stream);
     let arms = cx.checked.states.iter().enumerate().map(|(index, state)| {
         let pattern = cx.state_pattern(index);
         let name = &cx.names[index].event;
