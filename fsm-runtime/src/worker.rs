@@ -413,7 +413,7 @@ where
         match self.connections.insert(connection) {
             Ok((index, _)) => {
                 self.summary.accepted += 1;
-                tracing::trace!(%peer, index, "accepted");
+                tracing::debug!(%peer, index, "accepted");
                 self.wake(index, Flags::NONE);
             }
             Err(connection) => {
@@ -557,7 +557,7 @@ where
         self.wheel.unlink(index, &mut self.connections);
         let connection = self.connections.remove(index)?;
         self.summary.closed += 1;
-        tracing::trace!(index, "closed");
+        tracing::debug!(index, "closed");
         if let Some(buffers) = connection.buffers {
             reuse(&mut self.spare, buffers);
         }
