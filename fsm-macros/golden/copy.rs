@@ -393,13 +393,12 @@ const _: () = {
         #[inline]
         fn input(
             &mut self,
-            context: &mut Self::Context,
+            _context: &mut Self::Context,
             _decoder: &mut Self::Decoder,
-            bytes: &[u8],
-            seen: usize,
-            io: &mut ::fsm_runtime::Io<'_, Self>,
+            _bytes: &[u8],
+            _seen: usize,
+            _io: &mut ::fsm_runtime::Io<'_, Self>,
         ) -> usize {
-            let _ = (context, bytes, seen, io);
             match self {
                 Self::Waiting
                 | Self::Opening { .. }

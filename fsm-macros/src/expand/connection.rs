@@ -236,7 +236,7 @@ fn input(cx: &Cx<'_, '_>) -> TokenStream {
     let others: Vec<_> =
         (0..count).filter(|index| !reads(index)).map(|index| cx.state_pattern(index)).collect();
     let others = (!others.is_empty()).then(|| quote!(#(#others)|* => 0,));
-    let has_own = |index| cx.checked.states[index].syntax.decode.is_some();
+    let has_own = |index: usize| cx.checked.states[index].syntax.decode.is_some();
     let decodes = (0..count).filter(reads).any(|index| !has_own(index));
     // What nothing uses gets a leading underscore.
     let name = |name: &str, is_used: bool| {
