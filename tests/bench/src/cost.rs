@@ -85,8 +85,8 @@ fn middle_cost(samples: &[(Cost, f64)]) -> Cost {
     }
 }
 
-/// Fills in what perf could not count. A server that cannot live under a tool loses that figure, not
-/// the others theirs.
+/// Fills in what perf could not count. A server that cannot live under a tool loses that figure,
+/// not the others theirs.
 fn without_perf(shape: &Shape, spec: &Spec, counters: Counters, mut cost: Cost) -> Cost {
     let or_say = |tool: &str, counted: io::Result<Option<f64>>| {
         counted.unwrap_or_else(|error| {
