@@ -188,11 +188,11 @@ fn take_input<M: Machine, S: Sys>(
     };
     note_read(connection, count, input.len(), desk.now);
     let window = &input[..count];
-    let taken = deliver_all(connection, desk, window)?;
+    let (taken, flushed) = deliver_all(connection, desk, window);
     if taken < count {
         keep_unread(connection, desk, &window[taken..]);
     }
-    Ok(())
+    flushed
 }
 
 /// Tells the machine of a dead connection, after everything that arrived before it died.
@@ -259,6 +259,7 @@ fn take_more_input<M: Machine, S: Sys>(
 ) -> Result<(), End> {
     let Some(buffers) = &mut connection.buffers else { return Ok(()) };
     let mut unread = std::mem::take(&mut buffers.unread);
+    let mut read = Ok(());
     if connection.flags.has(Flags::PARTIAL) {
         match desk.sys.receive(&connection.socket, input) {
             Transfer::Moved(0) => connection.flags.insert(Flags::INPUT_ENDED),
@@ -267,19 +268,19 @@ fn take_more_input<M: Machine, S: Sys>(
                 unread.extend_from_slice(&input[..count]);
             }
             Transfer::WouldBlock => connection.ready = connection.ready.without(Ready::READ),
-            Transfer::Gone(error) => return Err(End::Lost(error)),
+            Transfer::Gone(error) => read = Err(End::Lost(error)),
         }
     }
-    let taken = deliver_all(connection, desk, &unread)?;
+    let (taken, flushed) = deliver_all(connection, desk, &unread);
     unread.drain(..taken);
     if unread.len() > MAX_UNREAD {
         return Err(End::Lost(io::Error::other("the decoder asks for more than 16 MiB")));
     }
-    if let Some(buffers) = &mut connection.buffers {
-        buffers.unread = unread;
+    if !unread.is_empty() {
+        desk.buffers(connection).unread = unread;
     }
     desk.put_away(connection);
-    Ok(())
+    read.and(flushed)
 }
 
 /// Keeps what a slice could not deliver.
@@ -294,29 +295,25 @@ fn keep_unread<M: Machine, S: Sys>(
 }
 
 /// Delivers a stretch of input as far as the state, the budget and the output allow, and sends. Answers the
-/// bytes taken.
+/// bytes taken, and why the connection ends if sending found out.
 #[inline(always)]
 fn deliver_all<M: Machine, S: Sys>(
     connection: &mut Connection<M, S::Socket>,
     desk: &mut Desk<'_, M, S>,
     window: &[u8],
-) -> Result<usize, End> {
+) -> (usize, Result<(), End>) {
     let mut taken = 0;
     loop {
         let rest = &window[taken..];
         let delivered = deliver(connection, desk, rest);
         taken += delivered.taken;
-        flush(connection, desk, &rest[delivered.run])?;
-        let held = connection.flags.has(Flags::HELD);
-        if delivered.stop == Stop::Partial && taken == window.len() {
-            return Ok(taken);
-        }
-        if delivered.stop == Stop::Partial {
+        let flushed = flush(connection, desk, &rest[delivered.run]);
+        if delivered.stop == Stop::Partial && taken < window.len() {
             note_partial(connection, desk, window.len() - taken, delivered.taken > 0);
-            return Ok(taken);
         }
-        if delivered.stop != Stop::Full || held {
-            return Ok(taken);
+        let held = connection.flags.has(Flags::HELD);
+        if delivered.stop != Stop::Full || held || flushed.is_err() {
+            return (taken, flushed);
         }
     }
 }
@@ -363,6 +360,9 @@ fn deliver<M: Machine, S: Sys>(
     if taken > 0 {
         connection.clocks.input = desk.now;
         connection.flags.remove(Flags::PARTIAL);
+        if let Some(buffers) = &mut connection.buffers {
+            buffers.seen = 0;
+        }
     }
     Delivered { taken, run: io.finish(), stop }
 }
