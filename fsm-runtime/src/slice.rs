@@ -161,16 +161,6 @@ fn serve_in_order<M: Machine, S: Sys>(
     Ok(())
 }
 
-/// [`take_input`] where it is not on the short path.
-#[inline(never)]
-fn take_input_apart<M: Machine, S: Sys>(
-    connection: &mut Connection<M, S::Socket>,
-    input: &mut [u8],
-    desk: &mut Desk<'_, M, S>,
-) -> Result<(), End> {
-    take_input(connection, input, desk)
-}
-
 /// Reads once, decodes and dispatches what is there, and sends what was queued.
 #[inline(always)]
 fn take_input<M: Machine, S: Sys>(
@@ -178,28 +168,51 @@ fn take_input<M: Machine, S: Sys>(
     input: &mut [u8],
     desk: &mut Desk<'_, M, S>,
 ) -> Result<(), End> {
-    if connection.flags.has(Flags::UNREAD) {
-        return take_more_input(connection, input, desk);
-    }
-    let count = match desk.sys.receive(&connection.socket, input) {
-        Transfer::Moved(0) => {
-            connection.flags.insert(Flags::INPUT_ENDED);
-            return Ok(());
-        }
-        Transfer::Moved(count) => count,
-        Transfer::WouldBlock => {
-            connection.ready = connection.ready.without(Ready::READ);
-            return Ok(());
-        }
-        Transfer::Gone(error) => return Err(End::Lost(error)),
-    };
-    note_read(connection, count, input.len(), desk.now);
+    let Some(count) = read(connection, input, desk)? else { return Ok(()) };
     let window = &input[..count];
     let (taken, flushed) = deliver_all(connection, desk, window);
     if taken < count {
         keep_unread(connection, desk, &window[taken..]);
     }
     flushed
+}
+
+/// [`take_input`] where it is not on the short path: what is undelivered comes first.
+#[inline(never)]
+fn take_input_apart<M: Machine, S: Sys>(
+    connection: &mut Connection<M, S::Socket>,
+    input: &mut [u8],
+    desk: &mut Desk<'_, M, S>,
+) -> Result<(), End> {
+    if connection.flags.has(Flags::UNREAD) {
+        return take_more_input(connection, input, desk);
+    }
+    let Some(count) = read(connection, input, desk)? else { return Ok(()) };
+    let window = &input[..count];
+    let (taken, flushed) = deliver_all_apart(connection, desk, window);
+    if taken < count {
+        keep_unread(connection, desk, &window[taken..]);
+    }
+    flushed
+}
+
+/// Reads once. Answers how many bytes came, if any did.
+#[inline]
+fn read<M: Machine, S: Sys>(
+    connection: &mut Connection<M, S::Socket>,
+    input: &mut [u8],
+    desk: &mut Desk<'_, M, S>,
+) -> Result<Option<usize>, End> {
+    match desk.sys.receive(&connection.socket, input) {
+        Transfer::Moved(0) => connection.flags.insert(Flags::INPUT_ENDED),
+        Transfer::Moved(count) => {
+            note_read(connection, count, input.len(), desk.now);
+            return Ok(Some(count));
+        }
+        Transfer::WouldBlock => connection.ready = connection.ready.without(Ready::READ),
+        Transfer::Gone(error) => return Err(End::Lost(error)),
+    }
+    Ok(None)
 }
 
 /// Tells the machine of a dead connection, after everything that arrived before it died.
@@ -257,6 +270,16 @@ fn note_read<M: Machine, K>(
     connection.clocks.moved(count, now);
 }
 
+/// [`deliver_all`] where it is not on the short path.
+#[inline(never)]
+fn deliver_all_apart<M: Machine, S: Sys>(
+    connection: &mut Connection<M, S::Socket>,
+    desk: &mut Desk<'_, M, S>,
+    window: &[u8],
+) -> (usize, Result<(), End>) {
+    deliver_all(connection, desk, window)
+}
+
 /// Delivers what is undelivered; what is only a part of an input is read on to.
 #[cold]
 fn take_more_input<M: Machine, S: Sys>(
@@ -266,19 +289,15 @@ fn take_more_input<M: Machine, S: Sys>(
 ) -> Result<(), End> {
     let Some(buffers) = &mut connection.buffers else { return Ok(()) };
     let mut unread = std::mem::take(&mut buffers.unread);
-    let mut read = Ok(());
+    let mut failed = None;
     if connection.flags.has(Flags::PARTIAL) {
-        match desk.sys.receive(&connection.socket, input) {
-            Transfer::Moved(0) => connection.flags.insert(Flags::INPUT_ENDED),
-            Transfer::Moved(count) => {
-                note_read(connection, count, input.len(), desk.now);
-                unread.extend_from_slice(&input[..count]);
-            }
-            Transfer::WouldBlock => connection.ready = connection.ready.without(Ready::READ),
-            Transfer::Gone(error) => read = Err(End::Lost(error)),
+        let brought = read(connection, input, desk);
+        if let Ok(Some(count)) = brought {
+            unread.extend_from_slice(&input[..count]);
         }
+        failed = brought.err();
     }
-    let (taken, flushed) = deliver_all(connection, desk, &unread);
+    let (taken, flushed) = deliver_all_apart(connection, desk, &unread);
     unread.drain(..taken);
     if unread.len() > MAX_UNREAD {
         return Err(End::Lost(io::Error::other("the decoder asks for more than 16 MiB")));
@@ -287,7 +306,7 @@ fn take_more_input<M: Machine, S: Sys>(
         desk.buffers(connection).unread = unread;
     }
     desk.put_away(connection);
-    read.and(flushed)
+    failed.map_or(flushed, Err)
 }
 
 /// Keeps what a slice could not deliver.
