@@ -94,6 +94,8 @@ struct Accepting {
     ready: Vec<usize>,
     /// Set while descriptors are short: when to try again, in ticks.
     paused_until: Option<u32>,
+    /// Those that the system does not report, for the time of a pause.
+    off: Vec<usize>,
     /// The last try after a pause found them short again, so those who wait are turned away.
     refuses: bool,
 }
@@ -377,7 +379,7 @@ where
         if let Some(until) = self.accepting.paused_until
             && !is_before(self.now, until)
         {
-            self.resume_accepting()?;
+            self.resume_accepting();
         }
         let mut room = ACCEPT_BATCH;
         while room > 0
@@ -429,11 +431,20 @@ where
         }
         self.accepting.refuses = true;
         self.summary.pauses += 1;
+        self.suspend_accepting();
+    }
+
+    /// Stops listening until a pause has passed.
+    fn suspend_accepting(&mut self) {
         self.accepting.ready.clear();
         self.accepting.paused_until = Some(self.now.wrapping_add(ticks(ACCEPT_PAUSE)));
         for listener in 0..self.sys.listeners() {
-            if let Err(error) = self.sys.listen(listener, false) {
-                tracing::error!(%error, listener, "a listener could not be paused");
+            if self.accepting.off.contains(&listener) {
+                continue;
+            }
+            match self.sys.listen(listener, false) {
+                Ok(()) => self.accepting.off.push(listener),
+                Err(error) => tracing::error!(%error, listener, "a listener could not be paused"),
             }
         }
     }
@@ -451,14 +462,21 @@ where
         self.sys.keep_reserve();
     }
 
-    fn resume_accepting(&mut self) -> io::Result<()> {
+    /// Listens again. What the system cannot do now it can perhaps do after another pause: a server that
+    /// cannot accept still serves those it has.
+    fn resume_accepting(&mut self) {
         self.accepting.paused_until = None;
         self.sys.keep_reserve();
+        while let Some(&listener) = self.accepting.off.last() {
+            if let Err(error) = self.sys.listen(listener, true) {
+                tracing::error!(%error, listener, "a listener could not be resumed");
+                return self.suspend_accepting();
+            }
+            self.accepting.off.pop();
+        }
         for listener in 0..self.sys.listeners() {
-            self.sys.listen(listener, true)?;
             self.note_listener(listener);
         }
-        Ok(())
     }
 
     /// The first request to stop drains, the second one stops.
