@@ -45,8 +45,8 @@ const SPARE_BYTES: usize = 16 * 1024;
 
 /// One worker: a thread's worth of connections.
 pub(crate) struct Worker<M: Machine, S: Sys, F> {
-    sys: S,
-    connections: Connections<M, S>,
+    pub(crate) sys: S,
+    pub(crate) connections: Connections<M, S>,
     wheel: Wheel,
     runnable: VecDeque<u32>,
     /// The connection whose slice runs, for the case that it panics.
@@ -56,7 +56,7 @@ pub(crate) struct Worker<M: Machine, S: Sys, F> {
     /// The ticks since the start, not wrapped.
     elapsed: u64,
     turn: Turn,
-    shared: M::Shared,
+    pub(crate) shared: M::Shared,
     decoder: M::Decoder,
     make_context: F,
     /// Where input is read to; it is lent to one connection at a time.
@@ -354,12 +354,17 @@ where
         for _ in 0..EXPIRE_BATCH {
             let Some(index) = self.wheel.pop(self.now, &mut self.connections) else { break };
             let Some(connection) = self.connections.get_mut(index) else { continue };
-            match connection.next_deadline() {
-                Some((due, _)) if is_before(self.now, due) => {
+            // The limit may be a method of the context.
+            match catch_unwind(AssertUnwindSafe(|| connection.next_deadline())) {
+                Ok(Some((due, _))) if is_before(self.now, due) => {
                     self.wheel.link(index, due, &mut self.connections);
                 }
-                Some(_) => self.wake(index, Flags::DUE),
-                None => {}
+                Ok(Some(_)) => self.wake(index, Flags::DUE),
+                Ok(None) => {}
+                Err(_) => {
+                    self.current = Some(index);
+                    self.bury();
+                }
             }
         }
         if let Drain::Draining(until) = self.drain
@@ -405,13 +410,15 @@ where
     /// Takes in a new connection; its first slice reads at once.
     fn admit(&mut self, socket: S::Socket, peer: &Peer) {
         self.accepting.refuses = false;
-        let made = catch_unwind(AssertUnwindSafe(|| (self.make_context)(peer)));
-        let Ok(context) = made else {
+        let made = catch_unwind(AssertUnwindSafe(|| {
+            ((self.make_context)(peer), self.decoder.clone())
+        }));
+        let Ok((context, decoder)) = made else {
             self.summary.panics += 1;
             tracing::error!(%peer, "making the context of a connection panicked");
             return self.sys.close(socket);
         };
-        let connection = Connection::new(socket, self.decoder.clone(), context, self.now);
+        let connection = Connection::new(socket, decoder, context, self.now);
         match self.connections.insert(connection) {
             Ok((index, _)) => {
                 self.summary.accepted += 1;
@@ -529,14 +536,27 @@ where
         let Some(connection) = self.connections.get_mut(index) else { return };
         let state = M::TABLE.states[connection.machine.state()].name;
         tracing::error!(machine = M::TABLE.machine, state, index, "an action panicked");
-        let buried = catch_unwind(AssertUnwindSafe(|| match self.at(index) {
-            Some((connection, _, input, mut desk)) => slice::bury(connection, input, &mut desk),
-            None => Ok(()),
-        }));
-        match buried {
-            Ok(Ok(())) => self.settle(index),
-            Ok(Err(end)) => self.end(index, end),
-            Err(_) => self.end(index, End::Abort),
+        self.entomb(index);
+        let Some((connection, _, input, mut desk)) = self.at(index) else { return };
+        match slice::bury(connection, input, &mut desk) {
+            Ok(()) => self.settle(index),
+            Err(end) => self.end(index, end),
+        }
+    }
+
+    /// Lets a machine whose action panicked reach a terminal state. Dropping the state's data may panic as
+    /// well; it is gone then, and `enter` still has to run.
+    fn entomb(&mut self, index: u32) {
+        for _ in 0..2 {
+            let entombed = catch_unwind(AssertUnwindSafe(|| {
+                if let Some((connection, _, _, mut desk)) = self.at(index) {
+                    slice::entomb(connection, &mut desk);
+                }
+            }));
+            if entombed.is_ok() {
+                return;
+            }
+            self.summary.panics += 1;
         }
     }
 
@@ -552,6 +572,7 @@ where
         }));
         if told.is_err() {
             self.summary.panics += 1;
+            self.entomb(index);
         }
         self.output.clear();
         self.close(index);
@@ -573,13 +594,18 @@ where
     fn remove(&mut self, index: u32) -> Option<S::Socket> {
         self.connections.get_mut(index)?;
         self.wheel.unlink(index, &mut self.connections);
-        let connection = self.connections.remove(index)?;
+        let Connection { socket, buffers, decoder, machine, context, .. } =
+            self.connections.remove(index)?;
         self.summary.closed += 1;
         tracing::debug!(index, "closed");
-        if let Some(buffers) = connection.buffers {
+        if let Some(buffers) = buffers {
             reuse(&mut self.spare, buffers);
         }
-        Some(connection.socket)
+        if catch_unwind(AssertUnwindSafe(|| drop((decoder, machine, context)))).is_err() {
+            self.summary.panics += 1;
+            tracing::error!(machine = M::TABLE.machine, index, "dropping a connection panicked");
+        }
+        Some(socket)
     }
 }
 
