@@ -9,6 +9,7 @@ use std::ops::Range;
 
 use crate::connection::{Buffers, Connection, Flags, Overdue};
 use crate::io::{Io, Out, RawSocket, Turn};
+use crate::key::Key;
 use crate::machine::{Event, Machine};
 use crate::sys::{Ready, Sys, Transfer};
 use crate::table::Interest;
@@ -44,6 +45,17 @@ pub(crate) enum End {
     Lost(io::Error),
 }
 
+/// What became of a slice.
+#[derive(Debug)]
+pub(crate) enum Served {
+    /// Nothing is left to do until readiness is reported.
+    Waits,
+    /// Something may be left to do.
+    Settle,
+    /// The connection ends.
+    Ends(End),
+}
+
 /// Why the decoding of a stretch of input stopped.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Stop {
@@ -76,8 +88,34 @@ pub(crate) struct Desk<'a, M: Machine, S: Sys> {
     pub(crate) now: u32,
 }
 
-/// Serves a connection for one slice.
+/// Serves a connection for one slice. One that only reads, and has read what was there, is left alone
+/// without a further look.
+#[inline]
 pub(crate) fn serve<M: Machine, S: Sys>(
+    connection: &mut Connection<M, S::Socket>,
+    input: &mut [u8],
+    desk: &mut Desk<'_, M, S>,
+    key: Key,
+) -> Served {
+    let served = if connection.only_reads() {
+        take_input(connection, input, desk)
+    } else {
+        serve_in_order(connection, input, desk)
+    };
+    match served {
+        Ok(()) if connection.only_reads() && !connection.ready.has(Ready::READ) => {
+            match desk.sys.rearm(&connection.socket, key, connection.waits()) {
+                Ok(()) => Served::Waits,
+                Err(error) => Served::Ends(End::Lost(error)),
+            }
+        }
+        Ok(()) => Served::Settle,
+        Err(end) => Served::Ends(end),
+    }
+}
+
+/// Serves a connection for one slice, in the order that makes a table mean one thing.
+fn serve_in_order<M: Machine, S: Sys>(
     connection: &mut Connection<M, S::Socket>,
     input: &mut [u8],
     desk: &mut Desk<'_, M, S>,
@@ -92,7 +130,7 @@ pub(crate) fn serve<M: Machine, S: Sys>(
         if connection.interest.has(Interest::READABLE) {
             desk.dispatch_raw(connection, Event::Readable, Ready::READ)?;
         } else {
-            take_input(connection, input, desk)?;
+            take_input_apart(connection, input, desk)?;
         }
     }
     if connection.is_dead() && !connection.flags.has(Flags::ENDING) {
@@ -116,9 +154,19 @@ pub(crate) fn serve<M: Machine, S: Sys>(
     Ok(())
 }
 
+/// [`take_input`] where it is not on the short path.
+#[inline(never)]
+fn take_input_apart<M: Machine, S: Sys>(
+    connection: &mut Connection<M, S::Socket>,
+    input: &mut [u8],
+    desk: &mut Desk<'_, M, S>,
+) -> Result<(), End> {
+    take_input(connection, input, desk)
+}
+
 /// Reads once, decodes and dispatches what is there, and sends what was queued.
-#[inline]
-pub(crate) fn take_input<M: Machine, S: Sys>(
+#[inline(always)]
+fn take_input<M: Machine, S: Sys>(
     connection: &mut Connection<M, S::Socket>,
     input: &mut [u8],
     desk: &mut Desk<'_, M, S>,
@@ -165,7 +213,8 @@ pub(crate) fn tell_lost<M: Machine, S: Sys>(
             buffers.sent = 0;
         }
         let raw = connection.interest.has(Interest::READABLE);
-        if raw || !connection.can_take_input() || take_input(connection, input, desk).is_err() {
+        if raw || !connection.can_take_input() || take_input_apart(connection, input, desk).is_err()
+        {
             break;
         }
     }
@@ -259,7 +308,7 @@ fn keep_unread<M: Machine, S: Sys>(
 /// Delivers a stretch of input as far as the state, the budget and the output allow, and sends. Answers the
 /// bytes taken and what became of the sending: what was not taken is kept even if the socket has died, since
 /// input that arrived comes before `lost`.
-#[inline]
+#[inline(always)]
 fn deliver_all<M: Machine, S: Sys>(
     connection: &mut Connection<M, S::Socket>,
     desk: &mut Desk<'_, M, S>,
@@ -276,7 +325,7 @@ fn deliver_all<M: Machine, S: Sys>(
 
 /// Decodes and dispatches input after input. This is the path of a pipelined line: everything on it is
 /// inlined, and what is rare is called with values and answers values.
-#[inline]
+#[inline(always)]
 fn deliver<M: Machine, S: Sys>(
     connection: &mut Connection<M, S::Socket>,
     desk: &mut Desk<'_, M, S>,

@@ -15,9 +15,9 @@ use crate::key::{Key, Source};
 use crate::machine::Machine;
 use crate::peer::Peer;
 use crate::slab::Slab;
-use crate::slice::{self, Desk, End};
+use crate::slice::{self, Desk, End, Served};
 use crate::summary::Summary;
-use crate::sys::{Accept, Readiness, Ready, Sys, Wait};
+use crate::sys::{Accept, Readiness, Sys, Wait};
 use crate::wheel::{Link, Links, Wheel, is_before};
 
 /// The bytes one read takes, and so the bytes of input in a slice. Redis reads as much; a budget of 16 KiB
@@ -165,14 +165,11 @@ where
         let waited = self.sys.wait(wait);
         self.read_clock();
         // Events that came with an error are served all the same: they are reported only once.
-        while let Some(event) = self.sys.next_event() {
-            self.note(event, drain_limit);
-        }
+        self.serve(drain_limit);
         match waited {
             Ok(()) => self.failed_waits = 0,
             Err(error) => self.bear(error)?,
         }
-        self.serve_runnable();
         self.expire();
         self.accept()?;
         Ok(!self.is_done())
@@ -222,75 +219,79 @@ where
         self.now = self.elapsed as u32;
     }
 
-    /// Notes one event; what there is to do for it is done later in the turn.
-    #[inline]
-    fn note(&mut self, event: Readiness, drain_limit: Duration) {
-        match event.key.source() {
-            Source::Connection => {
-                let (index, generation) = (event.key.index(), event.key.generation());
-                let Some(connection) = self.connections.get_live(index, generation) else {
-                    self.summary.stale_events += 1;
-                    return;
-                };
-                connection.ready = connection.ready.and(event.ready);
-                if !connection.flags.has(Flags::QUEUED) && connection.has_work() {
-                    connection.flags.insert(Flags::QUEUED);
-                    self.runnable.push_back(index);
-                }
+    /// Serves every connection that became ready or was runnable when the turn began, each for one slice. A
+    /// panic costs its connection; the others go on.
+    fn serve(&mut self, drain_limit: Duration) {
+        let mut runnable = self.runnable.len();
+        let mut serve_all = |worker: &mut Self| {
+            while let Some(event) = worker.sys.next_event() {
+                worker.take(event, drain_limit);
             }
+            while runnable > 0 {
+                runnable -= 1;
+                worker.serve_next();
+            }
+        };
+        while catch_unwind(AssertUnwindSafe(|| serve_all(self))).is_err() {
+            self.bury();
+        }
+        self.current = None;
+    }
+
+    /// Takes one event: a connection that stands in no queue is served at once.
+    #[inline]
+    fn take(&mut self, event: Readiness, drain_limit: Duration) {
+        match event.key.source() {
+            Source::Connection => self.take_readiness(event),
             Source::Listener(number) => self.note_listener(number),
             Source::Control => self.note_stops(drain_limit),
             Source::Unknown => {}
         }
     }
 
+    #[inline]
+    fn take_readiness(&mut self, event: Readiness) {
+        let (index, key) = (event.key.index(), event.key);
+        self.current = Some(index);
+        let Some((connection, generation, input, mut desk)) = self.at(index) else {
+            self.summary.stale_events += 1;
+            return;
+        };
+        if generation != key.generation() {
+            self.summary.stale_events += 1;
+            return;
+        }
+        connection.ready = connection.ready.and(event.ready);
+        if !connection.flags.has(Flags::QUEUED) && connection.has_work() {
+            let served = slice::serve(connection, input, &mut desk, key);
+            self.follow(served, index);
+        }
+    }
+
+    /// Serves the connection at the front of the queue.
+    fn serve_next(&mut self) {
+        let Some(index) = self.runnable.pop_front() else { return };
+        self.current = Some(index);
+        let Some((connection, generation, input, mut desk)) = self.at(index) else { return };
+        connection.flags.remove(Flags::QUEUED);
+        let key = Key::connection(index, generation);
+        let served = slice::serve(connection, input, &mut desk, key);
+        self.follow(served, index);
+    }
+
+    /// Does what follows from a slice.
+    #[inline]
+    fn follow(&mut self, served: Served, index: u32) {
+        match served {
+            Served::Waits => {}
+            Served::Settle => self.settle(index),
+            Served::Ends(end) => self.end(index, end),
+        }
+    }
+
     fn note_listener(&mut self, number: usize) {
         if !self.accepting.ready.contains(&number) && self.accepting.paused_until.is_none() {
             self.accepting.ready.push(number);
-        }
-    }
-
-    /// Serves every connection that was runnable when the turn began, each for one slice. A panic costs its
-    /// connection; the others go on.
-    fn serve_runnable(&mut self) {
-        let mut left = self.runnable.len();
-        while left > 0 {
-            let served = catch_unwind(AssertUnwindSafe(|| {
-                while left > 0 {
-                    left -= 1;
-                    if let Some(index) = self.runnable.pop_front() {
-                        self.current = Some(index);
-                        self.serve_one(index);
-                    }
-                }
-            }));
-            if served.is_err() {
-                self.bury();
-            }
-        }
-        self.current = None;
-    }
-
-    /// Serves one connection for a slice. One that only reads, and has read what was there, is left alone
-    /// without a further look.
-    #[inline]
-    fn serve_one(&mut self, index: u32) {
-        let Some((connection, generation, input, mut desk)) = self.at(index) else { return };
-        connection.flags.remove(Flags::QUEUED);
-        let served = if connection.only_reads() && connection.ready.has(Ready::READ) {
-            slice::take_input(connection, input, &mut desk)
-        } else {
-            slice::serve(connection, input, &mut desk)
-        };
-        match served {
-            Ok(()) if connection.only_reads() && !connection.ready.has(Ready::READ) => {
-                let key = Key::connection(index, generation);
-                if let Err(error) = desk.sys.rearm(&connection.socket, key, connection.waits()) {
-                    self.lose(index, error);
-                }
-            }
-            Ok(()) => self.settle(index),
-            Err(end) => self.end(index, end),
         }
     }
 

@@ -231,9 +231,9 @@ impl System {
         let mut ready = wire.ready(&self.network, tells_end);
         if self.reporting == Reporting::Oneshot {
             let is_broken = ready.has(Ready::READ_CLOSED);
-            let kept = [Ready::READ, Ready::WRITE].into_iter().filter(|bit| {
-                ready.has(*bit) && (wire.server.armed.has(*bit) || is_broken)
-            });
+            let kept = [Ready::READ, Ready::WRITE]
+                .into_iter()
+                .filter(|bit| ready.has(*bit) && (wire.server.armed.has(*bit) || is_broken));
             let told = kept.fold(Ready::NONE, Ready::and);
             let rest = ready.without(Ready::READ.and(Ready::WRITE));
             ready = told.and(rest);
