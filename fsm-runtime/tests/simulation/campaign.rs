@@ -11,7 +11,7 @@ use fsm_runtime::testing::sim::{ClientId, Faults, Network, Reporting, Script, Si
 use crate::machines::{Echo, EchoClient};
 
 /// The sessions of an ordinary run.
-const SESSIONS: u64 = 300;
+const SESSIONS: u64 = 2_000;
 
 /// The longest a client's script waits in all, and the longest deadline of the machine with the time a
 /// lingering connection has: by then everybody has ended.
@@ -39,7 +39,7 @@ impl Dice {
 /// Some lines, fewer and shorter ones where the network is slow.
 fn lines(dice: &mut Dice, network: &Network) -> Vec<u8> {
     let is_slow = network.segment < 100 || network.receive_buffer < 1_000;
-    let longest = if is_slow { dice.pick(&[4, 30]) } else { dice.pick(&[80, 80, 80, 3_000]) };
+    let longest = if is_slow { dice.pick(&[4, 80]) } else { dice.pick(&[80, 80, 80, 3_000]) };
     let longest = if is_slow || dice.roll(20) > 0 { longest } else { 90_000 };
     let mut bytes = Vec::new();
     for _ in 0..=dice.pick(&[0, 2, 5]) {

@@ -157,7 +157,9 @@ impl System {
         if changed {
             self.wake(number);
         }
-        if let Some(at) = next {
+        let known = self.wires[number].appointment;
+        if let Some(at) = next.filter(|at| known.is_none_or(|known| *at < known)) {
+            self.wires[number].appointment = Some(at);
             self.appointments += 1;
             self.agenda.push(Reverse((at, self.appointments, number)));
         }
@@ -177,8 +179,11 @@ impl System {
 
     fn keep_appointments(&mut self) {
         while self.next_appointment().is_some_and(|at| at <= self.now) {
-            let Some(Reverse((_, _, number))) = self.agenda.pop() else { return };
-            self.pump(number);
+            let Some(Reverse((at, _, number))) = self.agenda.pop() else { return };
+            if self.wires[number].appointment == Some(at) {
+                self.wires[number].appointment = None;
+                self.pump(number);
+            }
         }
     }
 
