@@ -223,8 +223,15 @@ pub(crate) fn tell_lost<M: Machine, S: Sys>(
     error: io::Error,
 ) {
     for _ in 0..LAST_READS {
+        // From here on what is sent vanishes: it is queued behind output that never goes out.
         desk.output.clear();
-        connection.flags.remove(Flags::HELD.and(Flags::UNSENT));
+        connection.ready = connection.ready.without(Ready::WRITE);
+        connection.flags.insert(Flags::UNSENT);
+        connection.flags.remove(Flags::HELD);
+        if let Some(buffers) = &mut connection.buffers {
+            buffers.unsent.clear();
+            buffers.sent = 0;
+        }
         let raw = connection.interest.has(Interest::READABLE);
         if raw || !connection.can_take_input() || take_input_apart(connection, input, desk).is_err()
         {
@@ -239,18 +246,25 @@ pub(crate) fn tell_lost<M: Machine, S: Sys>(
     }
 }
 
-/// Ends a connection whose action panicked. What earlier events queued goes out; what the action queued was
-/// dropped while it unwound.
+/// Puts the machine of a connection whose action panicked into its first terminal state, unless it had
+/// reached one. What the action queued was dropped while it unwound.
+pub(crate) fn entomb<M: Machine, S: Sys>(
+    connection: &mut Connection<M, S::Socket>,
+    desk: &mut Desk<'_, M, S>,
+) {
+    if desk.turn.ended {
+        connection.note_move(desk.turn, desk.now);
+    } else if !connection.flags.has(Flags::ENDING) || !connection.interest.is_terminal() {
+        abandon(connection, desk);
+    }
+}
+
+/// Goes on with a connection whose action panicked: what earlier events queued goes out.
 pub(crate) fn bury<M: Machine, S: Sys>(
     connection: &mut Connection<M, S::Socket>,
     input: &mut [u8],
     desk: &mut Desk<'_, M, S>,
 ) -> Result<(), End> {
-    if desk.turn.ended {
-        connection.note_move(desk.turn, desk.now);
-    } else {
-        abandon(connection, desk);
-    }
     flush(connection, desk)?;
     finish(connection, input, desk)
 }
@@ -321,27 +335,21 @@ fn keep_unread<M: Machine, S: Sys>(
 }
 
 /// Delivers a stretch of input as far as the state, the budget and the output allow, and sends. Answers the
-/// bytes taken, and why the connection ends if sending found out.
+/// bytes taken and what became of the sending: what was not taken is kept even if the socket has died, since
+/// input that arrived comes before `lost`.
 #[inline(always)]
 fn deliver_all<M: Machine, S: Sys>(
     connection: &mut Connection<M, S::Socket>,
     desk: &mut Desk<'_, M, S>,
     window: &[u8],
 ) -> (usize, Result<(), End>) {
-    let mut taken = 0;
-    loop {
-        let rest = &window[taken..];
-        let delivered = deliver(connection, desk, rest);
-        taken += delivered.taken;
-        let flushed = flush_with(connection, desk, &rest[delivered.run]);
-        if delivered.stop == Stop::Partial && taken < window.len() {
-            note_partial(connection, desk, window.len() - taken, delivered.taken > 0);
-        }
-        let held = connection.flags.has(Flags::HELD);
-        if delivered.stop != Stop::Full || held || flushed.is_err() {
-            return (taken, flushed);
-        }
+    let delivered = deliver(connection, desk, window);
+    let taken = delivered.taken;
+    let sent = flush_with(connection, desk, &window[delivered.run]);
+    if delivered.stop == Stop::Partial && taken < window.len() {
+        note_partial(connection, desk, window.len() - taken, taken > 0);
     }
+    (taken, sent)
 }
 
 /// Decodes and dispatches input after input. This is the path of a pipelined line: everything on it is
@@ -612,6 +620,7 @@ impl<M: Machine, S: Sys> Desk<'_, M, S> {
             sys: self.sys,
             socket: &connection.socket,
             ready: connection.ready,
+            has_unsent: connection.flags.has(Flags::UNSENT),
             used: Ready::NONE,
             unread: connection.buffers.as_deref_mut().map(|buffers| &mut buffers.unread),
             moved: 0,
@@ -622,11 +631,12 @@ impl<M: Machine, S: Sys> Desk<'_, M, S> {
         connection.machine.handle(&mut connection.context, event, &mut io);
         io.finish();
         let Raw { ready, used, moved, ended, gone, .. } = raw;
-        connection.ready = if used.has(offered) { ready } else { ready.without(offered) };
+        // Another state has not been offered it yet.
+        let is_answered = used.has(offered) || self.turn.moved;
+        connection.ready = if is_answered { ready } else { ready.without(offered) };
         connection.clocks.moved(moved, self.now);
         connection.flags.set(Flags::INPUT_ENDED, ended || connection.flags.has(Flags::INPUT_ENDED));
-        let unread = connection.buffers.as_ref().is_some_and(|buffers| !buffers.unread.is_empty());
-        connection.flags.set(Flags::UNREAD, unread);
+        self.put_away(connection);
         if self.turn.moved {
             connection.note_move(self.turn, self.now);
         }
@@ -700,6 +710,8 @@ struct Raw<'a, S: Sys> {
     sys: &'a mut S,
     socket: &'a S::Socket,
     ready: Ready,
+    /// Queued output waits, which goes first.
+    has_unsent: bool,
     /// The directions the action tried.
     used: Ready,
     /// Input that an earlier state left behind comes first.
@@ -757,6 +769,9 @@ impl<S: Sys> RawSocket for Raw<'_, S> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         if bytes.is_empty() {
             return Ok(0);
+        }
+        if self.has_unsent {
+            return Err(io::ErrorKind::WouldBlock.into());
         }
         let transfer = self.sys.send(self.socket, bytes);
         self.note(transfer, Ready::WRITE, bytes.len())
