@@ -7,7 +7,8 @@ use std::fmt::Display;
 
 use proc_macro2::{Span, TokenStream};
 
-/// The errors found so far. A mistake in a shared row is met once for every state it serves and kept once.
+/// The errors found so far. A mistake in a shared row is met once for every state it serves and
+/// kept once.
 #[derive(Default)]
 pub(crate) struct Errors {
     combined: Option<syn::Error>,
@@ -33,6 +34,11 @@ impl Errors {
     /// Takes over what another pass gathered.
     pub(crate) fn take(&mut self, other: Self) {
         other.combined.into_iter().flatten().for_each(|error| self.push(error));
+    }
+
+    /// Tells whether nothing was found so far.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.combined.is_none()
     }
 
     /// Takes the value of `result`, or notes its error.

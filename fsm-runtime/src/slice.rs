@@ -2,18 +2,18 @@
 //! and what was queued is sent once.
 //!
 //! The order is: `connected`, input, `eof`, the flush, `writable` and `drained`, deadlines, `shutdown`. A
-//! connection that only reads takes a short path through [`Worker::take_input`] alone.
+//! connection that only reads takes a short path through [`take_input`] alone.
 
 use std::io;
 use std::ops::Range;
 
 use crate::connection::{Buffers, Connection, Flags, Overdue};
 use crate::io::{Io, Out, RawSocket, Turn};
+use crate::key::Key;
 use crate::machine::{Event, Machine};
-use crate::peer::Peer;
 use crate::sys::{Ready, Sys, Transfer};
 use crate::table::Interest;
-use crate::worker::{Spare, Worker};
+use crate::worker::{self, Spare};
 
 /// The inputs dispatched before others get their turn. The read buffer bounds the bytes; this bounds the
 /// shortest inputs. A lower budget would be ruinous: the rest of a read is copied each time.
@@ -45,6 +45,17 @@ pub(crate) enum End {
     Lost(io::Error),
 }
 
+/// What became of a slice.
+#[derive(Debug)]
+pub(crate) enum Served {
+    /// Nothing is left to do until readiness is reported.
+    Waits,
+    /// Something may be left to do.
+    Settle,
+    /// The connection ends.
+    Ends(End),
+}
+
 /// Why the decoding of a stretch of input stopped.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Stop {
@@ -68,139 +79,160 @@ struct Delivered {
 }
 
 /// What a slice borrows of the worker beside the connection.
-struct Desk<'a, M: Machine, S: Sys> {
-    sys: &'a mut S,
-    shared: &'a mut M::Shared,
-    turn: &'a mut Turn,
-    output: &'a mut Vec<u8>,
-    spare: &'a mut Spare,
-    now: u32,
+pub(crate) struct Desk<'a, M: Machine, S: Sys> {
+    pub(crate) sys: &'a mut S,
+    pub(crate) shared: &'a mut M::Shared,
+    pub(crate) turn: &'a mut Turn,
+    pub(crate) output: &'a mut Vec<u8>,
+    pub(crate) spare: &'a mut Spare,
+    pub(crate) now: u32,
 }
 
-/// Splits a worker into one connection, the input buffer and the desk.
-macro_rules! split {
-    ($worker:ident, $index:ident) => {{
-        let Some(connection) = $worker.connections.get_mut($index) else { return Ok(()) };
-        let desk = Desk {
-            sys: &mut $worker.sys,
-            shared: &mut $worker.shared,
-            turn: &mut $worker.turn,
-            output: &mut $worker.output,
-            spare: &mut $worker.spare,
-            now: $worker.now,
-        };
-        (connection, &mut $worker.input, desk)
-    }};
+/// Serves a connection for one slice. One that only reads, and has read what was there, is left alone
+/// without a further look.
+#[inline]
+pub(crate) fn serve<M: Machine, S: Sys>(
+    connection: &mut Connection<M, S::Socket>,
+    input: &mut [u8],
+    desk: &mut Desk<'_, M, S>,
+    key: Key,
+) -> Served {
+    let served = if connection.only_reads() {
+        take_input(connection, input, desk)
+    } else {
+        serve_in_order(connection, input, desk)
+    };
+    match served {
+        Ok(()) if connection.only_reads() && !connection.ready.has(Ready::READ) => {
+            match desk.sys.rearm(&connection.socket, key, connection.waits()) {
+                Ok(()) => Served::Waits,
+                Err(error) => Served::Ends(End::Lost(error)),
+            }
+        }
+        Ok(()) => Served::Settle,
+        Err(end) => Served::Ends(end),
+    }
 }
 
-impl<M, S, F> Worker<M, S, F>
-where
-    M: Machine,
-    M::Decoder: Clone,
-    S: Sys,
-    F: FnMut(&Peer) -> M::Context,
-{
-    /// Serves a connection for one slice.
-    pub(crate) fn serve(&mut self, index: u32) -> Result<(), End> {
-        let (connection, input, mut desk) = split!(self, index);
-        if connection.flags.has(Flags::LINGERING) {
-            return linger(connection, input, &mut desk);
-        }
-        if connection.flags.has(Flags::NEW) {
-            dispatch(connection, &mut desk, Event::Connected);
-        }
+/// Serves a connection for one slice, in the order that makes a table mean one thing.
+fn serve_in_order<M: Machine, S: Sys>(
+    connection: &mut Connection<M, S::Socket>,
+    input: &mut [u8],
+    desk: &mut Desk<'_, M, S>,
+) -> Result<(), End> {
+    if connection.flags.has(Flags::LINGERING) {
+        return linger(connection, input, desk);
+    }
+    if connection.flags.has(Flags::NEW) {
+        dispatch(connection, desk, Event::Connected);
+    }
+    if connection.can_take_input() {
         if connection.interest.has(Interest::READABLE) {
-            desk.read_raw(connection)?;
-        } else if connection.can_take_input() {
-            self.take_input(index)?;
-        }
-        let (connection, input, mut desk) = split!(self, index);
-        if connection.is_dead() && !connection.flags.has(Flags::ENDING) {
-            let error = desk.sys.take_error(&connection.socket);
-            return Err(End::Lost(error.unwrap_or(io::ErrorKind::ConnectionReset.into())));
-        }
-        if connection.ends_input() {
-            tell_end(connection, &mut desk);
-        }
-        flush(connection, &mut desk, &[])?;
-        desk.write_on(connection)?;
-        desk.pass_deadlines(connection)?;
-        if connection.flags.has(Flags::SHUTDOWN_DUE) {
-            connection.flags.remove(Flags::SHUTDOWN_DUE);
-            dispatch(connection, &mut desk, Event::Shutdown);
-        }
-        flush(connection, &mut desk, &[])?;
-        if connection.flags.has(Flags::ENDING) {
-            return finish(connection, input, &mut desk);
-        }
-        Ok(())
-    }
-
-    /// Reads once, decodes and dispatches what is there, and sends what was queued.
-    #[inline]
-    pub(crate) fn take_input(&mut self, index: u32) -> Result<(), End> {
-        let (connection, input, mut desk) = split!(self, index);
-        if connection.flags.has(Flags::UNREAD) {
-            return take_more_input(connection, input, &mut desk);
-        }
-        let count = match desk.sys.receive(&connection.socket, input) {
-            Transfer::Moved(0) => {
-                connection.flags.insert(Flags::INPUT_ENDED);
-                return Ok(());
-            }
-            Transfer::Moved(count) => count,
-            Transfer::WouldBlock => {
-                connection.ready = connection.ready.without(Ready::READ);
-                return Ok(());
-            }
-            Transfer::Gone(error) => return Err(End::Lost(error)),
-        };
-        note_read(connection, count, input.len(), desk.now);
-        let window = &input[..count];
-        let taken = deliver_all(connection, &mut desk, window)?;
-        if taken < count {
-            keep_unread(connection, &mut desk, &window[taken..]);
-        }
-        Ok(())
-    }
-
-    /// Tells the machine of a dead connection, after everything that arrived before it died.
-    pub(crate) fn tell_lost(&mut self, index: u32, error: io::Error) {
-        for _ in 0..LAST_READS {
-            self.output.clear();
-            let Some(connection) = self.connections.get_mut(index) else { return };
-            connection.flags.remove(Flags::HELD.and(Flags::UNSENT));
-            if connection.interest.has(Interest::READABLE) || !connection.can_take_input() {
-                break;
-            }
-            if self.take_input(index).is_err() {
-                break;
-            }
-        }
-        let _: Result<(), End> = (|| {
-            let (connection, _, mut desk) = split!(self, index);
-            if !connection.flags.has(Flags::ENDING) {
-                dispatch(connection, &mut desk, Event::Lost(error));
-            }
-            if !connection.flags.has(Flags::ENDING) {
-                abandon(connection, &mut desk);
-            }
-            Ok(())
-        })();
-    }
-
-    /// Ends a connection whose action panicked. What earlier events queued goes out; what the action queued
-    /// was dropped while it unwound.
-    pub(crate) fn abandon(&mut self, index: u32) -> Result<(), End> {
-        let (connection, input, mut desk) = split!(self, index);
-        if desk.turn.ended {
-            connection.note_move(desk.turn, desk.now);
+            desk.dispatch_raw(connection, Event::Readable, Ready::READ)?;
         } else {
-            abandon(connection, &mut desk);
+            take_input_apart(connection, input, desk)?;
         }
-        flush(connection, &mut desk, &[])?;
-        finish(connection, input, &mut desk)
     }
+    if connection.is_dead() && !connection.flags.has(Flags::ENDING) {
+        let error = desk.sys.take_error(&connection.socket);
+        return Err(End::Lost(error.unwrap_or(io::ErrorKind::ConnectionReset.into())));
+    }
+    if connection.ends_input() {
+        tell_end(connection, desk);
+    }
+    flush(connection, desk, &[])?;
+    desk.write_on(connection)?;
+    desk.pass_deadlines(connection)?;
+    if connection.flags.has(Flags::SHUTDOWN_DUE) {
+        connection.flags.remove(Flags::SHUTDOWN_DUE);
+        dispatch(connection, desk, Event::Shutdown);
+    }
+    flush(connection, desk, &[])?;
+    if connection.flags.has(Flags::ENDING) {
+        return finish(connection, input, desk);
+    }
+    Ok(())
+}
+
+/// [`take_input`] where it is not on the short path.
+#[inline(never)]
+fn take_input_apart<M: Machine, S: Sys>(
+    connection: &mut Connection<M, S::Socket>,
+    input: &mut [u8],
+    desk: &mut Desk<'_, M, S>,
+) -> Result<(), End> {
+    take_input(connection, input, desk)
+}
+
+/// Reads once, decodes and dispatches what is there, and sends what was queued.
+#[inline(always)]
+fn take_input<M: Machine, S: Sys>(
+    connection: &mut Connection<M, S::Socket>,
+    input: &mut [u8],
+    desk: &mut Desk<'_, M, S>,
+) -> Result<(), End> {
+    if connection.flags.has(Flags::UNREAD) {
+        return take_more_input(connection, input, desk);
+    }
+    let count = match desk.sys.receive(&connection.socket, input) {
+        Transfer::Moved(0) => {
+            connection.flags.insert(Flags::INPUT_ENDED);
+            return Ok(());
+        }
+        Transfer::Moved(count) => count,
+        Transfer::WouldBlock => {
+            connection.ready = connection.ready.without(Ready::READ);
+            return Ok(());
+        }
+        Transfer::Gone(error) => return Err(End::Lost(error)),
+    };
+    note_read(connection, count, input.len(), desk.now);
+    let window = &input[..count];
+    let (taken, flushed) = deliver_all(connection, desk, window);
+    if taken < count {
+        keep_unread(connection, desk, &window[taken..]);
+    }
+    flushed
+}
+
+/// Tells the machine of a dead connection, after everything that arrived before it died.
+pub(crate) fn tell_lost<M: Machine, S: Sys>(
+    connection: &mut Connection<M, S::Socket>,
+    input: &mut [u8],
+    desk: &mut Desk<'_, M, S>,
+    error: io::Error,
+) {
+    for _ in 0..LAST_READS {
+        desk.output.clear();
+        connection.flags.remove(Flags::HELD.and(Flags::UNSENT));
+        let raw = connection.interest.has(Interest::READABLE);
+        if raw || !connection.can_take_input() || take_input_apart(connection, input, desk).is_err()
+        {
+            break;
+        }
+    }
+    if !connection.flags.has(Flags::ENDING) {
+        dispatch(connection, desk, Event::Lost(error));
+    }
+    if !connection.flags.has(Flags::ENDING) {
+        abandon(connection, desk);
+    }
+}
+
+/// Ends a connection whose action panicked. What earlier events queued goes out; what the action queued was
+/// dropped while it unwound.
+pub(crate) fn bury<M: Machine, S: Sys>(
+    connection: &mut Connection<M, S::Socket>,
+    input: &mut [u8],
+    desk: &mut Desk<'_, M, S>,
+) -> Result<(), End> {
+    if desk.turn.ended {
+        connection.note_move(desk.turn, desk.now);
+    } else {
+        abandon(connection, desk);
+    }
+    flush(connection, desk, &[])?;
+    finish(connection, input, desk)
 }
 
 /// Notes that a read brought `count` bytes. A short one means that the socket is empty, unless the peer has
@@ -227,6 +259,7 @@ fn take_more_input<M: Machine, S: Sys>(
 ) -> Result<(), End> {
     let Some(buffers) = &mut connection.buffers else { return Ok(()) };
     let mut unread = std::mem::take(&mut buffers.unread);
+    let mut read = Ok(());
     if connection.flags.has(Flags::PARTIAL) {
         match desk.sys.receive(&connection.socket, input) {
             Transfer::Moved(0) => connection.flags.insert(Flags::INPUT_ENDED),
@@ -235,19 +268,19 @@ fn take_more_input<M: Machine, S: Sys>(
                 unread.extend_from_slice(&input[..count]);
             }
             Transfer::WouldBlock => connection.ready = connection.ready.without(Ready::READ),
-            Transfer::Gone(error) => return Err(End::Lost(error)),
+            Transfer::Gone(error) => read = Err(End::Lost(error)),
         }
     }
-    let taken = deliver_all(connection, desk, &unread)?;
+    let (taken, flushed) = deliver_all(connection, desk, &unread);
     unread.drain(..taken);
     if unread.len() > MAX_UNREAD {
         return Err(End::Lost(io::Error::other("the decoder asks for more than 16 MiB")));
     }
-    if let Some(buffers) = &mut connection.buffers {
-        buffers.unread = unread;
+    if !unread.is_empty() {
+        desk.buffers(connection).unread = unread;
     }
     desk.put_away(connection);
-    Ok(())
+    read.and(flushed)
 }
 
 /// Keeps what a slice could not deliver.
@@ -262,72 +295,74 @@ fn keep_unread<M: Machine, S: Sys>(
 }
 
 /// Delivers a stretch of input as far as the state, the budget and the output allow, and sends. Answers the
-/// bytes taken.
-#[inline]
+/// bytes taken, and why the connection ends if sending found out.
+#[inline(always)]
 fn deliver_all<M: Machine, S: Sys>(
     connection: &mut Connection<M, S::Socket>,
     desk: &mut Desk<'_, M, S>,
     window: &[u8],
-) -> Result<usize, End> {
+) -> (usize, Result<(), End>) {
     let mut taken = 0;
     loop {
         let rest = &window[taken..];
         let delivered = deliver(connection, desk, rest);
         taken += delivered.taken;
-        flush(connection, desk, &rest[delivered.run])?;
-        let held = connection.flags.has(Flags::HELD);
-        if delivered.stop == Stop::Partial && taken == window.len() {
-            return Ok(taken);
-        }
-        if delivered.stop == Stop::Partial {
+        let flushed = flush(connection, desk, &rest[delivered.run]);
+        if delivered.stop == Stop::Partial && taken < window.len() {
             note_partial(connection, desk, window.len() - taken, delivered.taken > 0);
-            return Ok(taken);
         }
-        if delivered.stop != Stop::Full || held {
-            return Ok(taken);
+        let held = connection.flags.has(Flags::HELD);
+        if delivered.stop != Stop::Full || held || flushed.is_err() {
+            return (taken, flushed);
         }
     }
 }
 
 /// Decodes and dispatches input after input. This is the path of a pipelined line: everything on it is
 /// inlined, and what is rare is called with values and answers values.
-#[inline]
+#[inline(always)]
 fn deliver<M: Machine, S: Sys>(
     connection: &mut Connection<M, S::Socket>,
     desk: &mut Desk<'_, M, S>,
     window: &[u8],
 ) -> Delivered {
-    let seen = connection.buffers.as_ref().map_or(0, |buffers| buffers.seen);
-    let (mut seen, mut taken, mut left) = (seen.min(window.len()), 0, INPUTS_PER_SLICE);
+    let mut seen = connection.buffers.as_ref().map_or(0, |buffers| buffers.seen);
+    let (mut rest, mut left) = (window, INPUTS_PER_SLICE);
     let mut raw = NoRawSocket;
     let mut io = Io::new(Out::new(desk.output, window), desk.shared, desk.turn, &mut raw);
     let stop = loop {
         io.out.mark();
         let (machine, context) = (&mut connection.machine, &mut connection.context);
-        let rest = &window[taken..];
-        let count = machine.input(context, &mut connection.decoder, rest, seen, &mut io);
-        if count == 0 {
+        let taken = machine.input(context, &mut connection.decoder, rest, seen, &mut io);
+        if taken == 0 {
             break Stop::Partial;
         }
-        taken += count;
+        rest = &rest[taken..];
         seen = 0;
-        left -= 1;
         if io.moved() {
             connection.note_move(io.turn(), desk.now);
             if !connection.interest.has(Interest::INPUT) {
                 break Stop::NotReading;
             }
         }
+        if rest.is_empty() {
+            break Stop::Partial;
+        }
         if io.out.is_over(HIGH_WATER) {
             break Stop::Full;
         }
+        left -= 1;
         if left == 0 {
             break Stop::Spent;
         }
     };
+    let taken = window.len() - rest.len();
     if taken > 0 {
         connection.clocks.input = desk.now;
         connection.flags.remove(Flags::PARTIAL);
+        if let Some(buffers) = &mut connection.buffers {
+            buffers.seen = 0;
+        }
     }
     Delivered { taken, run: io.finish(), stop }
 }
@@ -516,14 +551,6 @@ fn linger<M: Machine, S: Sys>(
 }
 
 impl<M: Machine, S: Sys> Desk<'_, M, S> {
-    /// Delivers `readable`: the action reads by itself.
-    fn read_raw(&mut self, connection: &mut Connection<M, S::Socket>) -> Result<(), End> {
-        if connection.can_take_input() {
-            self.dispatch_raw(connection, Event::Readable, Ready::READ)?;
-        }
-        Ok(())
-    }
-
     /// Delivers `writable` or `drained` to a state that waits for it.
     fn write_on(&mut self, connection: &mut Connection<M, S::Socket>) -> Result<(), End> {
         if connection.flags.has(Flags::UNSENT.and(Flags::ENDING)) {
@@ -630,7 +657,7 @@ impl<M: Machine, S: Sys> Desk<'_, M, S> {
     }
 
     fn reuse(&mut self, buffers: Box<Buffers>) {
-        crate::worker::reuse(self.spare, buffers);
+        worker::reuse(self.spare, buffers);
     }
 }
 

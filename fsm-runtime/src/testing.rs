@@ -37,6 +37,8 @@
 //! assert!(driver.has_ended());
 //! ```
 
+pub mod sim;
+
 use std::io;
 
 use crate::io::{Io, Out, RawSocket, Turn};

@@ -15,9 +15,9 @@ use crate::key::{Key, Source};
 use crate::machine::Machine;
 use crate::peer::Peer;
 use crate::slab::Slab;
-use crate::slice::End;
+use crate::slice::{self, Desk, End, Served};
 use crate::summary::Summary;
-use crate::sys::{Accept, Readiness, Ready, Sys, Wait};
+use crate::sys::{Accept, Readiness, Sys, Wait};
 use crate::wheel::{Link, Links, Wheel, is_before};
 
 /// The bytes one read takes, and so the bytes of input in a slice. Redis reads as much; a budget of 16 KiB
@@ -29,6 +29,10 @@ const ACCEPT_BATCH: usize = 16;
 
 /// The timers looked at in a row before ready connections are served.
 const EXPIRE_BATCH: usize = 256;
+
+/// The waits that may fail in a row. One that fails for want of memory may do better the next time; a poller
+/// that is broken stays so, and the worker must not spin on it.
+const FAILED_WAITS: u32 = 16;
 
 /// How long accepting pauses when descriptors have run out; nginx waits 500 ms.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
@@ -47,22 +51,24 @@ pub(crate) struct Worker<M: Machine, S: Sys, F> {
     runnable: VecDeque<u32>,
     /// The connection whose slice runs, for the case that it panics.
     current: Option<u32>,
-    pub(crate) now: u32,
+    now: u32,
     started: u64,
     /// The ticks since the start, not wrapped.
     elapsed: u64,
-    pub(crate) turn: Turn,
+    turn: Turn,
     pub(crate) shared: M::Shared,
     decoder: M::Decoder,
     make_context: F,
     /// Where input is read to; it is lent to one connection at a time.
-    pub(crate) input: Box<[u8]>,
+    input: Box<[u8]>,
     /// Where a slice's output is gathered.
-    pub(crate) output: Vec<u8>,
-    pub(crate) spare: Spare,
+    output: Vec<u8>,
+    spare: Spare,
     accepting: Accepting,
     drain: Drain,
-    pub(crate) summary: Summary,
+    /// The waits that have failed since one succeeded.
+    failed_waits: u32,
+    summary: Summary,
 }
 
 /// Buffers that wait for a connection that needs some, boxed as they are lent.
@@ -80,6 +86,9 @@ impl<M: Machine, K> Links for Slab<Connection<M, K>> {
         }
     }
 }
+
+/// A connection with its generation, the input buffer, and what a slice needs beside.
+type At<'a, M, S> = (&'a mut Connection<M, <S as Sys>::Socket>, u32, &'a mut [u8], Desk<'a, M, S>);
 
 /// What is known of the listeners.
 #[derive(Default)]
@@ -129,6 +138,7 @@ where
             spare: Vec::new(),
             accepting: Accepting::default(),
             drain: Drain::Running,
+            failed_waits: 0,
             summary: Summary::default(),
         }
     }
@@ -153,11 +163,11 @@ where
         let waited = self.sys.wait(wait);
         self.read_clock();
         // Events that came with an error are served all the same: they are reported only once.
-        while let Some(event) = self.sys.next_event() {
-            self.note(event, drain_limit);
+        self.serve(drain_limit);
+        match waited {
+            Ok(()) => self.failed_waits = 0,
+            Err(error) => self.bear(error)?,
         }
-        waited?;
-        self.serve_runnable();
         self.expire();
         self.accept()?;
         Ok(!self.is_done())
@@ -171,6 +181,17 @@ where
     /// The number of open connections.
     pub(crate) fn open(&self) -> usize {
         self.connections.len()
+    }
+
+    /// Puts up with a wait that failed, but not for ever.
+    #[cold]
+    fn bear(&mut self, error: io::Error) -> io::Result<()> {
+        self.failed_waits += 1;
+        if self.failed_waits >= FAILED_WAITS {
+            return Err(error);
+        }
+        tracing::warn!(%error, "waiting for readiness failed");
+        Ok(())
     }
 
     fn how_long(&self) -> Wait {
@@ -196,25 +217,73 @@ where
         self.now = self.elapsed as u32;
     }
 
-    /// Notes one event; what there is to do for it is done later in the turn.
-    #[inline]
-    fn note(&mut self, event: Readiness, drain_limit: Duration) {
-        match event.key.source() {
-            Source::Connection => {
-                let (index, generation) = (event.key.index(), event.key.generation());
-                let Some(connection) = self.connections.get_live(index, generation) else {
-                    self.summary.stale_events += 1;
-                    return;
-                };
-                connection.ready = connection.ready.and(event.ready);
-                if !connection.flags.has(Flags::QUEUED) && connection.has_work() {
-                    connection.flags.insert(Flags::QUEUED);
-                    self.runnable.push_back(index);
-                }
+    /// Serves every connection that became ready or was runnable when the turn began, each for one slice. A
+    /// panic costs its connection; the others go on.
+    fn serve(&mut self, drain_limit: Duration) {
+        let mut runnable = self.runnable.len();
+        let mut serve_all = |worker: &mut Self| {
+            while let Some(event) = worker.sys.next_event() {
+                worker.take(event, drain_limit);
             }
+            while runnable > 0 {
+                runnable -= 1;
+                worker.serve_next();
+            }
+        };
+        while catch_unwind(AssertUnwindSafe(|| serve_all(self))).is_err() {
+            self.bury();
+        }
+        self.current = None;
+    }
+
+    /// Takes one event: a connection that stands in no queue is served at once.
+    #[inline]
+    fn take(&mut self, event: Readiness, drain_limit: Duration) {
+        match event.key.source() {
+            Source::Connection => self.take_readiness(event),
             Source::Listener(number) => self.note_listener(number),
             Source::Control => self.note_stops(drain_limit),
             Source::Unknown => {}
+        }
+    }
+
+    #[inline]
+    fn take_readiness(&mut self, event: Readiness) {
+        let (index, key) = (event.key.index(), event.key);
+        self.current = Some(index);
+        let Some((connection, generation, input, mut desk)) = self.at(index) else {
+            self.summary.stale_events += 1;
+            return;
+        };
+        if generation != key.generation() {
+            self.summary.stale_events += 1;
+            return;
+        }
+        connection.ready = connection.ready.and(event.ready);
+        if !connection.flags.has(Flags::QUEUED) && connection.has_work() {
+            let served = slice::serve(connection, input, &mut desk, key);
+            self.follow(served, index);
+        }
+    }
+
+    /// Serves the connection at the front of the queue.
+    fn serve_next(&mut self) {
+        let Some(index) = self.runnable.pop_front() else { return };
+        self.current = Some(index);
+        let Some((connection, generation, input, mut desk)) = self.at(index) else { return };
+        connection.flags.remove(Flags::QUEUED);
+        let key = Key::connection(index, generation);
+        let served = slice::serve(connection, input, &mut desk, key);
+        self.follow(served, index);
+    }
+
+    /// Does what follows from a slice.
+    #[inline]
+    fn follow(&mut self, served: Served, index: u32) {
+        match served {
+            Served::Waits => {}
+            Served::Settle => self.settle(index),
+            Served::Ends(end) => self.end(index, end),
         }
     }
 
@@ -224,61 +293,47 @@ where
         }
     }
 
-    /// Serves every connection that was runnable when the turn began, each for one slice. A panic costs its
-    /// connection; the others go on.
-    fn serve_runnable(&mut self) {
-        let mut left = self.runnable.len();
-        while left > 0 {
-            let served = catch_unwind(AssertUnwindSafe(|| {
-                while left > 0 {
-                    left -= 1;
-                    if let Some(index) = self.runnable.pop_front() {
-                        self.current = Some(index);
-                        self.serve_one(index);
-                    }
-                }
-            }));
-            if served.is_err() {
-                self.bury();
-            }
-        }
-        self.current = None;
-    }
-
-    /// Serves one connection for a slice. One that only reads, and has read what was there, is left alone
-    /// without a further look.
+    /// A connection with its generation, the input buffer, and what a slice needs beside.
     #[inline]
-    fn serve_one(&mut self, index: u32) {
-        let Some(connection) = self.connections.get_mut(index) else { return };
-        connection.flags.remove(Flags::QUEUED);
-        let served = if connection.only_reads() && connection.ready.has(Ready::READ) {
-            self.take_input(index)
-        } else {
-            self.serve(index)
+    fn at(&mut self, index: u32) -> Option<At<'_, M, S>> {
+        let (connection, generation) = self.connections.get_with_generation(index)?;
+        let desk = Desk {
+            sys: &mut self.sys,
+            shared: &mut self.shared,
+            turn: &mut self.turn,
+            output: &mut self.output,
+            spare: &mut self.spare,
+            now: self.now,
         };
-        match served {
-            Ok(()) => self.settle(index),
-            Err(end) => self.end(index, end),
-        }
+        Some((connection, generation, &mut self.input, desk))
     }
 
-    /// What follows from a slice: the connection goes to the back of the queue, or waits.
-    #[inline]
+    /// What follows from a slice: the connection becomes known to poller and wheel, goes to the back of the
+    /// queue, or waits.
     fn settle(&mut self, index: u32) {
         let Some((connection, generation)) = self.connections.get_with_generation(index) else {
             return;
         };
-        if connection.flags.has(Flags::NEW.and(Flags::RETIME)) {
-            return self.keep(index);
+        let key = Key::connection(index, generation);
+        if connection.flags.has(Flags::NEW) {
+            connection.flags.remove(Flags::NEW);
+            if let Err(error) = self.sys.register(&connection.socket, key) {
+                return self.lose(index, error);
+            }
         }
+        if connection.flags.has(Flags::RETIME) {
+            connection.flags.remove(Flags::RETIME);
+            if let Some((due, _)) = connection.next_deadline()
+                && !connection.link.covers(due)
+            {
+                self.wheel.link(index, due, &mut self.connections);
+            }
+        }
+        let Some(connection) = self.connections.get_mut(index) else { return };
         if connection.has_work() {
             connection.flags.insert(Flags::QUEUED);
             self.runnable.push_back(index);
-            return;
-        }
-        let key = Key::connection(index, generation);
-        let waits = connection.waits();
-        if let Err(error) = self.sys.rearm(&connection.socket, key, waits) {
+        } else if let Err(error) = self.sys.rearm(&connection.socket, key, connection.waits()) {
             self.lose(index, error);
         }
     }
@@ -290,34 +345,6 @@ where
             End::Close => self.close(index),
             End::Abort => self.abort(index),
             End::Lost(error) => self.lose(index, error),
-        }
-    }
-
-    /// Has the poller and the wheel know of a connection that stays, and settles it.
-    #[cold]
-    fn keep(&mut self, index: u32) {
-        let Some((connection, generation)) = self.connections.get_with_generation(index) else {
-            return;
-        };
-        if connection.flags.has(Flags::NEW) {
-            connection.flags.remove(Flags::NEW);
-            let key = Key::connection(index, generation);
-            if let Err(error) = self.sys.register(&connection.socket, key) {
-                return self.lose(index, error);
-            }
-        }
-        self.retime(index);
-        self.settle(index);
-    }
-
-    /// Moves a connection forward in the wheel if its deadline comes earlier than the wheel knows.
-    fn retime(&mut self, index: u32) {
-        let Some(connection) = self.connections.get_mut(index) else { return };
-        connection.flags.remove(Flags::RETIME);
-        if let Some((due, _)) = connection.next_deadline()
-            && !connection.link.covers(due)
-        {
-            self.wheel.link(index, due, &mut self.connections);
         }
     }
 
@@ -485,7 +512,11 @@ where
         let Some(connection) = self.connections.get_mut(index) else { return };
         let state = M::TABLE.states[connection.machine.state()].name;
         tracing::error!(machine = M::TABLE.machine, state, index, "an action panicked");
-        match catch_unwind(AssertUnwindSafe(|| self.abandon(index))) {
+        let buried = catch_unwind(AssertUnwindSafe(|| match self.at(index) {
+            Some((connection, _, input, mut desk)) => slice::bury(connection, input, &mut desk),
+            None => Ok(()),
+        }));
+        match buried {
             Ok(Ok(())) => self.settle(index),
             Ok(Err(end)) => self.end(index, end),
             Err(_) => self.end(index, End::Abort),
@@ -494,10 +525,14 @@ where
 
     /// Ends a connection whose socket is dead.
     #[cold]
-    pub(crate) fn lose(&mut self, index: u32, error: io::Error) {
+    fn lose(&mut self, index: u32, error: io::Error) {
         self.summary.lost += 1;
         tracing::debug!(index, %error, "lost");
-        let told = catch_unwind(AssertUnwindSafe(|| self.tell_lost(index, error)));
+        let told = catch_unwind(AssertUnwindSafe(|| {
+            if let Some((connection, _, input, mut desk)) = self.at(index) {
+                slice::tell_lost(connection, input, &mut desk, error);
+            }
+        }));
         if told.is_err() {
             self.summary.panics += 1;
         }

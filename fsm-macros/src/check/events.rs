@@ -1,6 +1,6 @@
 //! Rules about events: what a row may answer, and what a state must not forget.
 
-use super::checked::{Checked, Place};
+use super::checked::{Checked, Owner, Place};
 use crate::diag::{Errors, listed};
 use crate::model::{Alternative, Head, Ignored};
 
@@ -43,7 +43,7 @@ fn missing(checked: &Checked<'_>, place: &Place<'_>, head: &Head) -> Option<Stri
             return Some(message.into());
         }
     }
-    let has_key = |key: &str| options.keys.iter().any(|known| known == key);
+    let has_key = |key: &str| options.unread || options.keys.iter().any(|known| known == key);
     let has_decoder =
         |&state: &usize| checked.states[state].syntax.decode.is_some() || place.scope.unread;
     let lacks = |key: &str| {
@@ -104,7 +104,8 @@ pub(super) fn check_there_is_one_row_per_event(place: &Place<'_>, errors: &mut E
         let head = &alternative.head;
         if seen.iter().any(|earlier| earlier.head == *head) {
             let message = format!(
-                "{} already has a row for `{head}`; keep one row per event, and let its action choose",
+                "{} already has a row for `{head}`; keep one row per event, and let its action \
+                choose",
                 place.owner
             );
             errors.at(alternative.token.span(), message);
@@ -140,6 +141,23 @@ pub(super) fn check_what_is_ignored_could_happen(place: &Place<'_>, errors: &mut
             _ => continue,
         };
         errors.at(ignored.token.span(), message);
+    }
+}
+
+pub(super) fn check_shared_rows_serve_a_state(checked: &Checked<'_>, errors: &mut Errors) {
+    for place in checked.places.iter().filter(|place| !matches!(place.owner, Owner::State(_))) {
+        for row in &place.scope.rows {
+            let serves = |&state: &usize| {
+                let mut rows = checked.states[state].rows.iter();
+                rows.any(|in_force| std::ptr::eq(in_force.syntax, row))
+            };
+            let Some(first) = row.alternatives.first() else { continue };
+            if !place.states.iter().any(serves) && !place.states.is_empty() {
+                let message = "this row serves no state, as each has its own or takes no input; \
+                     leave it out";
+                errors.at(first.token.span(), message);
+            }
+        }
     }
 }
 

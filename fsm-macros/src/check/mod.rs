@@ -1,4 +1,5 @@
-//! From a machine as written to one that may be expanded: every rule of the language, one function each.
+//! From a machine as written to one that may be expanded: every rule of the language, one function
+//! each.
 //!
 //! It knows the table and no Rust types: what rustc says better is left to rustc.
 
@@ -19,8 +20,8 @@ pub(crate) use checked::{
 use crate::diag::Errors;
 use crate::model::Machine;
 
-/// Checks everything. What is wrong is in `errors` afterwards, and the answer is the machine mended as far
-/// as the mistakes let it be.
+/// Checks everything. What is wrong is in `errors` afterwards, and the answer is the machine mended
+/// as far as the mistakes let it be.
 pub(crate) fn check<'m>(machine: &'m Machine, errors: &mut Errors) -> Option<Checked<'m>> {
     options::check_there_is_a_context(machine, errors);
     options::check_a_plain_machine_has_no_connection(machine, errors);
@@ -37,7 +38,9 @@ fn check_states(checked: &Checked<'_>, errors: &mut Errors) {
     states::check_names_are_told_apart(checked.machine, errors);
     states::check_there_is_one_initial_state(checked.machine, errors);
     states::check_the_initial_state_has_no_data(checked.machine, errors);
-    states::check_there_is_a_terminal_state_without_data(checked.machine, errors);
+    if !checked.machine.options.unread {
+        states::check_there_is_a_terminal_state_without_data(checked.machine, errors);
+    }
     states::check_nothing_happens_in_terminal_states(checked, errors);
     states::check_a_state_reads_in_one_way(checked, errors);
     fields::check_enter_and_leave_name_fields(checked.machine, errors);
@@ -68,11 +71,15 @@ fn check_rows(checked: &Checked<'_>, errors: &mut Errors) {
     actions::check_rows_of_one_action_agree(checked, errors);
 }
 
-/// What holds of the states together. Where a name could not be read, a state may only seem to be forgotten,
-/// so nothing is said.
+/// What holds of the states together. Where a name could not be read, a state may only seem to be
+/// forgotten, so nothing is said.
 fn check_graph(checked: &Checked<'_>, errors: &mut Errors) {
+    if checked.machine.options.unread {
+        return;
+    }
     events::check_events_are_answered(checked, errors);
     if !checked.incomplete {
+        events::check_shared_rows_serve_a_state(checked, errors);
         targets::check_errors_can_happen(checked, errors);
         states::check_every_state_is_reachable(checked, errors);
         deadlines::check_no_state_waits_for_ever(checked, errors);

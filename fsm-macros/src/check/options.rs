@@ -7,6 +7,9 @@ use crate::model::Machine;
 const CONNECTION_KEYS: [&str; 5] = ["reply", "message", "shared", "stall", "backlog"];
 
 pub(super) fn check_there_is_a_context(machine: &Machine, errors: &mut Errors) {
+    if machine.options.unread {
+        return;
+    }
     if machine.options.context.is_none() && !machine.options.keys.iter().any(|key| key == "context")
     {
         let message = format!(
@@ -40,7 +43,8 @@ pub(super) fn check_a_connection_owns_its_data(machine: &Machine, errors: &mut E
     }
     if let Some(parameter) = machine.generics.lifetimes().next() {
         let message = format!(
-            "a connection outlives every borrow, so `{}` owns its data; leave out `{}`, or make it `plain`",
+            "a connection outlives every borrow, so `{}` owns its data; leave out `{}`, or make \
+            it `plain`",
             machine.name, parameter.lifetime
         );
         errors.at(parameter.lifetime.span(), message);

@@ -144,7 +144,8 @@ impl<'m, 'e> Resolver<'m, 'e> {
         let name = self.outcome_name(&action.name);
         if let Some(twin) = self.outcomes.iter().find(|earlier| earlier.name == name) {
             let message = format!(
-                "the outcome of `{key}` would be called `{name}`, as that of `{}` is; rename one of them",
+                "the outcome of `{key}` would be called `{name}`, as that of `{}` is; rename \
+                one of them",
                 twin.owner
             );
             self.errors.at(action.name.span(), message);
@@ -195,6 +196,10 @@ impl<'m, 'e> Resolver<'m, 'e> {
         if let Some(found) = states.iter().position(|state| state.name == *name) {
             return Some(found);
         }
+        self.incomplete = true;
+        if self.machine.sets_unread {
+            return None;
+        }
         let states: Vec<_> = states.iter().map(|state| state.name.to_string()).collect();
         let sets: Vec<_> = self.machine.sets.iter().map(|set| set.name.to_string()).collect();
         let known = states.iter().chain(&sets).map(String::as_str);
@@ -206,7 +211,6 @@ impl<'m, 'e> Resolver<'m, 'e> {
             did_you_mean(near, instead)
         );
         self.errors.at(name.span(), message);
-        self.incomplete = true;
         states.iter().position(|state| Some(state.as_str()) == near)
     }
 }

@@ -59,7 +59,8 @@ fn event_function(cx: &Cx<'_, '_>, state: usize) -> TokenStream {
     function(cx, &quote!(), name, &parameter, &content)
 }
 
-/// `fn reading_input(machine, context, input, io)`: the hot path. In a plain machine this is all there is.
+/// `fn reading_input(machine, context, input, io)`: the hot path. In a plain machine this is all
+/// there is.
 fn input_function(cx: &Cx<'_, '_>, state: usize) -> TokenStream {
     let names = &cx.names[state];
     let syntax = cx.checked.states[state].syntax;
@@ -96,7 +97,8 @@ fn failed_function(cx: &Cx<'_, '_>, state: usize) -> TokenStream {
     function(cx, &quote!(#[cold]), &cx.names[state].failed, &quote!(#name: #error), &content)
 }
 
-/// A free function with the machine's generics. Parameters that nothing uses get a leading underscore.
+/// A free function with the machine's generics. Parameters that nothing uses get a leading
+/// underscore.
 fn function(
     cx: &Cx<'_, '_>,
     attributes: &TokenStream,
@@ -200,6 +202,10 @@ fn alphabet_path(cx: &Cx<'_, '_>, state: usize, variant: &Ident) -> TokenStream 
 
 /// A variant of a type, shown at the variant when something is wrong.
 pub(super) fn variant_path(of: &Type, variant: &Ident) -> TokenStream {
+    // A type that came through `macro_rules!` stands in an invisible group.
+    if let Type::Group(group) = of {
+        return variant_path(&group.elem, variant);
+    }
     if let Type::Path(path) = of
         && path.qself.is_none()
     {
@@ -262,7 +268,8 @@ fn event_pattern(cx: &Cx<'_, '_>, alternative: &Alternative) -> TokenStream {
     quote!(#runtime::Event::#event)
 }
 
-/// The arm for replies or messages: a match of its own, so that rustc finds the variant nobody answers.
+/// The arm for replies or messages: a match of its own, so that rustc finds the variant nobody
+/// answers.
 fn payload_arm(cx: &Cx<'_, '_>, state: usize, kind: &Head) -> TokenStream {
     let checked = &cx.checked.states[state];
     let rows: Vec<_> = checked
