@@ -88,27 +88,34 @@ pub(crate) struct Desk<'a, M: Machine, S: Sys> {
     pub(crate) now: u32,
 }
 
-/// Serves a connection for one slice. One that only reads, and has read what was there, is left alone
-/// without a further look.
-#[inline]
-pub(crate) fn serve<M: Machine, S: Sys>(
+/// Serves a connection that only reads for one slice. If it has read what was there it is left alone without
+/// a further look.
+#[inline(always)]
+pub(crate) fn serve_reader<M: Machine, S: Sys>(
     connection: &mut Connection<M, S::Socket>,
     input: &mut [u8],
     desk: &mut Desk<'_, M, S>,
     key: Key,
 ) -> Served {
-    let served = if connection.only_reads() {
-        take_input(connection, input, desk)
-    } else {
-        serve_in_order(connection, input, desk)
-    };
-    match served {
+    match take_input(connection, input, desk) {
         Ok(()) if connection.only_reads() && !connection.ready.has(Ready::READ) => {
             match desk.sys.rearm(&connection.socket, key, connection.waits()) {
                 Ok(()) => Served::Waits,
                 Err(error) => Served::Ends(End::Lost(error)),
             }
         }
+        Ok(()) => Served::Settle,
+        Err(end) => Served::Ends(end),
+    }
+}
+
+/// Serves a connection for one slice.
+pub(crate) fn serve<M: Machine, S: Sys>(
+    connection: &mut Connection<M, S::Socket>,
+    input: &mut [u8],
+    desk: &mut Desk<'_, M, S>,
+) -> Served {
+    match serve_in_order(connection, input, desk) {
         Ok(()) => Served::Settle,
         Err(end) => Served::Ends(end),
     }
@@ -140,14 +147,14 @@ fn serve_in_order<M: Machine, S: Sys>(
     if connection.ends_input() {
         tell_end(connection, desk);
     }
-    flush(connection, desk, &[])?;
+    flush(connection, desk)?;
     desk.write_on(connection)?;
     desk.pass_deadlines(connection)?;
     if connection.flags.has(Flags::SHUTDOWN_DUE) {
         connection.flags.remove(Flags::SHUTDOWN_DUE);
         dispatch(connection, desk, Event::Shutdown);
     }
-    flush(connection, desk, &[])?;
+    flush(connection, desk)?;
     if connection.flags.has(Flags::ENDING) {
         return finish(connection, input, desk);
     }
@@ -231,7 +238,7 @@ pub(crate) fn bury<M: Machine, S: Sys>(
     } else {
         abandon(connection, desk);
     }
-    flush(connection, desk, &[])?;
+    flush(connection, desk)?;
     finish(connection, input, desk)
 }
 
@@ -307,7 +314,7 @@ fn deliver_all<M: Machine, S: Sys>(
         let rest = &window[taken..];
         let delivered = deliver(connection, desk, rest);
         taken += delivered.taken;
-        let flushed = flush(connection, desk, &rest[delivered.run]);
+        let flushed = flush_with(connection, desk, &rest[delivered.run]);
         if delivered.stop == Stop::Partial && taken < window.len() {
             note_partial(connection, desk, window.len() - taken, delivered.taken > 0);
         }
@@ -425,10 +432,18 @@ fn abandon<M: Machine, S: Sys>(
     connection.note_move(desk.turn, desk.now);
 }
 
+/// Sends what the slice queued.
+fn flush<M: Machine, S: Sys>(
+    connection: &mut Connection<M, S::Socket>,
+    desk: &mut Desk<'_, M, S>,
+) -> Result<(), End> {
+    flush_with(connection, desk, &[])
+}
+
 /// Sends what the slice queued and then `run`, a stretch of the input. What the kernel does not take is
 /// kept.
-#[inline]
-fn flush<M: Machine, S: Sys>(
+#[inline(always)]
+fn flush_with<M: Machine, S: Sys>(
     connection: &mut Connection<M, S::Socket>,
     desk: &mut Desk<'_, M, S>,
     run: &[u8],

@@ -17,7 +17,7 @@ use crate::peer::Peer;
 use crate::slab::Slab;
 use crate::slice::{self, Desk, End, Served};
 use crate::summary::Summary;
-use crate::sys::{Accept, Readiness, Sys, Wait};
+use crate::sys::{Accept, Readiness, Ready, Sys, Wait};
 use crate::wheel::{Link, Links, Wheel, is_before};
 
 /// The bytes one read takes, and so the bytes of input in a slice. Redis reads as much; a budget of 16 KiB
@@ -260,8 +260,13 @@ where
             return;
         }
         connection.ready = connection.ready.and(event.ready);
-        if !connection.flags.has(Flags::QUEUED) && connection.has_work() {
-            let served = slice::serve(connection, input, &mut desk, key);
+        if connection.only_reads() {
+            if connection.ready.has(Ready::READ) {
+                let served = slice::serve_reader(connection, input, &mut desk, key);
+                self.follow(served, index);
+            }
+        } else if !connection.flags.has(Flags::QUEUED) && connection.has_work() {
+            let served = slice::serve(connection, input, &mut desk);
             self.follow(served, index);
         }
     }
@@ -270,10 +275,9 @@ where
     fn serve_next(&mut self) {
         let Some(index) = self.runnable.pop_front() else { return };
         self.current = Some(index);
-        let Some((connection, generation, input, mut desk)) = self.at(index) else { return };
+        let Some((connection, _, input, mut desk)) = self.at(index) else { return };
         connection.flags.remove(Flags::QUEUED);
-        let key = Key::connection(index, generation);
-        let served = slice::serve(connection, input, &mut desk, key);
+        let served = slice::serve(connection, input, &mut desk);
         self.follow(served, index);
     }
 
