@@ -513,10 +513,13 @@ mod runtime {
         (serve_at::<Deafened>(address, context), reports)
     }
 
+    /// Something a client may do, and its name.
+    type Leaving = (&'static str, fn(Client));
+
     #[test]
     fn h2_whatever_the_peer_does_to_a_state_that_does_not_read_the_loop_does_not_spin() {
         let scratch = Scratch::new();
-        let leave: [(&str, fn(Client)); 4] = [
+        let leave: [Leaving; 4] = [
             ("a reset", Client::reset),
             ("a close", |client| drop(client)),
             ("half a close", |mut client| {
