@@ -1,6 +1,9 @@
 //! Input alphabets: how bytes become the inputs that rows match on, and the three that come with the
 //! runtime. A decoder sees bytes and its own limit; it knows no socket, no clock and no machine.
 
+use std::fmt;
+use std::str::FromStr;
+
 use crate::line_feeds::line_feeds;
 
 /// An input alphabet: an enum whose values are made from bytes.
@@ -39,15 +42,19 @@ pub trait Input<'a>: Sized {
 /// Redis and nginx allow a line to grow to.
 pub const DEFAULT_LIMIT: usize = 64 * 1024;
 
+/// The longest input a decoder can be allowed, in bytes: what the worker holds for one connection.
+pub const MAX_LIMIT: usize = 16 * 1024 * 1024;
+
 /// A limit in bytes, all that the decoders of the runtime need to keep.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ByteLimit(u32);
 
 impl ByteLimit {
-    /// A limit of so many bytes; more than 4 GiB count as 4 GiB.
+    /// A limit of so many bytes; more than [`MAX_LIMIT`] count as that.
     #[must_use]
-    pub fn new(bytes: usize) -> Self {
-        Self(u32::try_from(bytes).unwrap_or(u32::MAX))
+    #[expect(clippy::cast_possible_truncation, reason = "the highest limit fits")]
+    pub const fn new(bytes: usize) -> Self {
+        Self(if bytes < MAX_LIMIT { bytes } else { MAX_LIMIT } as u32)
     }
 
     /// The limit in bytes.
@@ -60,6 +67,33 @@ impl ByteLimit {
 impl Default for ByteLimit {
     fn default() -> Self {
         Self::new(DEFAULT_LIMIT)
+    }
+}
+
+/// A text that is not a limit: no number, or more than [`MAX_LIMIT`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LimitError(());
+
+impl fmt::Display for LimitError {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "write a number of bytes from 0 to {MAX_LIMIT}")
+    }
+}
+
+impl std::error::Error for LimitError {}
+
+impl FromStr for ByteLimit {
+    type Err = LimitError;
+
+    fn from_str(text: &str) -> Result<Self, LimitError> {
+        let bytes = text.parse().ok().filter(|bytes| *bytes <= MAX_LIMIT);
+        bytes.map(Self::new).ok_or(LimitError(()))
+    }
+}
+
+impl fmt::Display for ByteLimit {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.bytes().fmt(formatter)
     }
 }
 

@@ -8,6 +8,7 @@ use std::io;
 use std::ops::Range;
 
 use crate::connection::{Buffers, Connection, Flags, Overdue};
+use crate::decode::MAX_LIMIT;
 use crate::io::{Io, Out, RawSocket, Turn};
 use crate::key::Key;
 use crate::machine::{Event, Machine};
@@ -23,9 +24,9 @@ const INPUTS_PER_SLICE: usize = 1_024;
 /// buffer holds about as much again.
 const HIGH_WATER: usize = 64 * 1024;
 
-/// The most bytes that wait for a decoder to find an input in them. A decoder has a limit of its own, far
-/// below this; one that asks for more is broken.
-const MAX_UNREAD: usize = 16 * 1024 * 1024;
+/// The most bytes that wait for a decoder to find an input in them: the highest limit and what may stand
+/// around it. A decoder that asks for more is broken.
+const MAX_UNREAD: usize = MAX_LIMIT + 1024;
 
 /// The reads from a dead socket, so that what arrived before it died is delivered: 1 MiB, more than a
 /// receive buffer holds by default.
