@@ -4,6 +4,7 @@
 //! enough to stay in registers: see [`Out::send`].
 
 use std::io;
+use std::ops::Range;
 
 use crate::machine::Machine;
 
@@ -29,6 +30,12 @@ impl<'a, M: Machine> Io<'a, M> {
         socket: &'a mut dyn RawSocket,
     ) -> Self {
         Self { out, shared, turn, socket }
+    }
+
+    /// Ends the event: see [`Out::finish`].
+    #[inline]
+    pub(crate) fn finish(self) -> Range<usize> {
+        self.out.finish()
     }
 
     /// Reads from the socket, for actions of a `readable` row. Answers the number of bytes; zero is the
@@ -173,18 +180,14 @@ impl<'a> Out<'a> {
         }
     }
 
-    /// The run as a slice of the input if nothing was queued before it; otherwise everything is in the queue
-    /// afterwards and the slice is empty.
+    /// The part of the input that is to be sent behind the queue: everything that was queued is in the queue
+    /// and then in this range of the input.
     #[inline]
-    pub(crate) fn finish(mut self) -> &'a [u8] {
-        let run = self.run;
-        self.run.end = run.start;
-        let slice = slice_of(self.input, run);
-        if self.queue.is_empty() {
-            return slice;
-        }
-        self.queue.extend_from_slice(slice);
-        &[]
+    fn finish(mut self) -> Range<usize> {
+        let from = self.run.start - self.input.as_ptr().addr();
+        let range = from..from + self.run.len();
+        self.run.end = self.run.start;
+        range
     }
 }
 

@@ -2,6 +2,8 @@
 #![cfg_attr(not(feature = "server"), no_std)]
 
 pub mod table;
+#[cfg(feature = "server")]
+pub mod testing;
 
 #[cfg(feature = "server")]
 mod decode;
