@@ -164,7 +164,7 @@ enum Parcel {
     Airport,
 
     #[enter(start(miles))]
-    #[leave(stop(miles))]
+    #[leave(stop)]
     #[on(Deliver => arrive(miles) -> Route | Delivered)]
     #[on(Load => pack(miles))]
     #[ignores(Stamp, Theft)]
@@ -299,7 +299,7 @@ impl Script {
         self.called("start");
     }
 
-    fn stop(&mut self, _miles: &mut u32) {
+    fn stop(&mut self) {
         self.called("stop");
     }
 

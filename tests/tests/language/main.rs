@@ -4,7 +4,11 @@
 //! a machine with better names.
 #![deny(warnings)]
 
+mod connections;
 mod data;
+mod deadlines;
+mod decoders;
+mod endings;
 mod names;
 mod order;
 mod rows;

@@ -22,7 +22,7 @@ enum Lift {
     #[on(Arrived -> Waiting)]
     #[on(Call(next) => redirect(next) -> Moving)]
     #[on(Hold => slow(metres))]
-    #[on(Off => power_off(floor) -> Halted)]
+    #[on(Off => power_off -> Halted)]
     #[ignores(Again, Test)]
     Moving { floor: u8, metres: u32 },
 
@@ -102,8 +102,8 @@ impl Shaft {
         self.say("slow");
     }
 
-    fn power_off(&mut self, floor: u8) {
-        self.say(format!("off at {floor}"));
+    fn power_off(&mut self) {
+        self.say("power off");
     }
 
     fn halt(&mut self) {
@@ -145,6 +145,12 @@ fn a_state_entered_again_is_left_and_entered() {
     assert_eq!(said(Shaft::default(), &[], Button::Again), ["leave Waiting", "enter Waiting"]);
     let words = said(Shaft::default(), &[Button::Call(4)], Button::Call(9));
     assert_eq!(words, ["redirect 9", "leave Moving to 4 at 3", "enter Moving to 9"]);
+}
+
+#[test]
+fn leaving_runs_also_on_the_way_to_an_end() {
+    let words = said(Shaft::default(), &[Button::Call(4)], Button::Off);
+    assert_eq!(words, ["power off", "leave Moving to 4 at 3", "enter Halted"]);
 }
 
 #[test]
