@@ -23,7 +23,8 @@ enum Caller {
     #[after(20s without 4096 bytes => too_slow -> Held | HungUp "gives up")]
     Ringing,
 
-    #[on(Line(_) | TooLong | eof -> Ringing)]
+    #[on(Line(_) | eof -> Ringing)]
+    #[on(TooLong -> Singing)]
     #[after(patience() -> Ringing)]
     #[after(hope() without input -> Ringing)]
     Held,
@@ -106,18 +107,24 @@ fn literals_say_how_long_each_kind_waits() {
 }
 
 #[test]
-fn methods_are_asked_and_a_group_counts_from_its_own_entry() {
+fn methods_are_asked_for_a_limit_or_none() {
     let mut driver = caller();
     driver.input(b"hello\n");
-    let limits = Deadlines {
-        since_entry: Some(30 * SECOND),
-        since_group: Some(120 * SECOND),
-        ..Deadlines::NONE
-    };
+    let limits = Deadlines { since_entry: Some(30 * SECOND), ..Deadlines::NONE };
     assert_eq!((driver.state(), driver.deadlines()), ("Held", limits));
     driver.context().hope = Some(SECOND);
     let limits = Deadlines { without_input: Some(SECOND), ..limits };
     assert_eq!(driver.deadlines(), limits);
+}
+
+#[test]
+fn a_group_counts_from_its_own_entry_unless_the_state_says_otherwise() {
+    let mut driver = caller();
+    driver.input(&[b'x'; 70_000]);
+    assert_eq!((driver.state(), driver.deadlines().since_entry), ("Played", None));
+    assert_eq!(driver.deadlines().since_group, Some(120 * SECOND));
+    driver.deadline(DeadlineKind::SinceEntry);
+    assert_eq!((driver.state(), driver.context().said.as_slice()), ("HungUp", &["complain"][..]));
 }
 
 #[test]
@@ -184,6 +191,10 @@ fn the_table_lists_the_deadlines_in_force() {
 
 #[test]
 fn waiting_for_ever_is_said_with_a_reason() {
+    let mut driver = caller();
+    driver.input(b"hello\n");
+    driver.input(&[b'x'; 70_000]);
+    assert_eq!((driver.state(), driver.deadlines()), ("Singing", Deadlines::NONE));
     let singing = Caller::TABLE.states[3];
     assert_eq!(singing.never, Some("a line without end is what callers pay for"));
     assert_eq!(singing.deadlines, []);

@@ -1,5 +1,6 @@
 //! Names that the generated code might have used itself: every one of them is the user's.
 #![allow(dead_code, reason = "names are declared to be in the way, not to be used")]
+#![allow(non_camel_case_types, reason = "and some are words of Rust or of the table language")]
 
 use fsm_runtime::Machine;
 

@@ -15,6 +15,7 @@ enum Lift {
     #[on(Again -> Waiting)]
     #[on(Test => test()? -> Waiting | Stay)]
     #[on(Off -> Halted)]
+    #[ignores(Arrived)]
     Waiting,
 
     #[enter(hum(floor))]
