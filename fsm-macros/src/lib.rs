@@ -1,6 +1,20 @@
 //! The derive behind `fsm-runtime`: see there.
+//!
+//! A table goes through three passes: parse, check, expand. Where a pass finds mistakes, all of them are
+//! reported together and a stand-in is emitted, so that nothing else complains.
 
-use proc_macro::TokenStream;
+mod check;
+mod diag;
+mod expand;
+mod fallback;
+mod model;
+mod parse;
+
+use proc_macro2::TokenStream;
+use quote::quote;
+use syn::DeriveInput;
+
+use diag::Errors;
 
 /// Turns an annotated enum into a connection state machine.
 #[proc_macro_derive(
@@ -10,6 +24,21 @@ use proc_macro::TokenStream;
         class
     )
 )]
-pub fn derive_machine(_input: TokenStream) -> TokenStream {
-    TokenStream::new()
+pub fn derive_machine(input: proc_macro::TokenStream) -> proc_macro::TokenStream {
+    compile(&syn::parse_macro_input!(input)).into()
+}
+
+/// The passes, one after the other.
+fn compile(input: &DeriveInput) -> TokenStream {
+    let mut errors = Errors::default();
+    let machine = parse::machine(input, &mut errors);
+    let checked = machine.as_ref().and_then(|machine| check::check(machine, &mut errors));
+    match (checked, errors.into_tokens()) {
+        (Some(checked), None) => expand::expand(&checked),
+        (Some(checked), Some(errors)) => {
+            let stand_in = fallback::stand_in(&checked);
+            quote!(#errors #stand_in)
+        }
+        (None, errors) => errors.unwrap_or_default(),
+    }
 }

@@ -1,0 +1,191 @@
+//! A machine whose names have been looked up: states by index, rows by the states they serve.
+//!
+//! Only `check` makes a [`Checked`], and `expand` takes nothing else.
+
+use std::rc::Rc;
+
+use proc_macro2::Ident;
+use syn::{LitStr, Member};
+
+use crate::model;
+
+/// A machine that may be expanded.
+pub(crate) struct Checked<'m> {
+    pub(crate) machine: &'m model::Machine,
+    /// The states in the order of the variants.
+    pub(crate) states: Vec<State<'m>>,
+    /// The enums that actions answer: the named sets first, then one for each choosing action.
+    pub(crate) outcomes: Vec<Outcome<'m>>,
+    /// Where every machine begins.
+    pub(crate) initial: usize,
+    /// Where `lost` and `error` lead by themselves; a plain machine may have none.
+    pub(crate) ending: Option<usize>,
+    /// The state without data that stands in while data is moved out: the first terminal one.
+    pub(crate) placeholder: usize,
+}
+
+/// One state with everything in force in it.
+pub(crate) struct State<'m> {
+    pub(crate) syntax: &'m model::State,
+    pub(crate) group: Option<usize>,
+    pub(crate) interest: Interest,
+    /// Its own rows, then its group's, then the enum's; what is hidden is left out.
+    pub(crate) rows: Vec<Row<'m>>,
+    pub(crate) deadlines: Vec<Deadline<'m>>,
+    pub(crate) never: Option<&'m LitStr>,
+    pub(crate) ignores: Vec<&'m model::Ignored>,
+}
+
+impl<'m> State<'m> {
+    /// Tells whether the machine ends here.
+    pub(crate) fn is_terminal(&self) -> bool {
+        self.syntax.terminal.is_some()
+    }
+
+    /// What rows and deadlines do here, without the row for failures.
+    pub(crate) fn effects(&self) -> impl Iterator<Item = &Effect<'m>> {
+        let rows = self.rows.iter().filter(|row| !row.is_for(&model::Head::Error));
+        let rows = rows.map(|row| &*row.effect);
+        rows.chain(self.deadlines.iter().map(|deadline| &*deadline.effect))
+    }
+
+    /// Tells whether an action that is called here may fail.
+    pub(crate) fn can_fail(&self) -> bool {
+        self.effects().any(Effect::is_fallible)
+    }
+
+    /// The row in force for one event of the runtime.
+    pub(crate) fn row_for(&self, head: &model::Head) -> Option<&Row<'m>> {
+        self.rows.iter().find(|row| row.is_for(head))
+    }
+}
+
+/// What the runtime watches for, worked out from the rows.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Interest {
+    pub(crate) input: bool,
+    pub(crate) readable: bool,
+    pub(crate) writable: bool,
+    pub(crate) drained: bool,
+}
+
+/// Who wrote a row.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Origin {
+    State,
+    Group,
+    Machine,
+}
+
+/// A row in force in one state.
+pub(crate) struct Row<'m> {
+    pub(crate) syntax: &'m model::Row,
+    /// The patterns that no row of higher standing hides.
+    pub(crate) alternatives: Vec<&'m model::Alternative>,
+    pub(crate) effect: Rc<Effect<'m>>,
+    pub(crate) origin: Origin,
+}
+
+impl Row<'_> {
+    /// Tells whether one of the row's patterns is this event.
+    pub(crate) fn is_for(&self, head: &model::Head) -> bool {
+        self.alternatives.iter().any(|alternative| alternative.head == *head)
+    }
+
+    /// Tells whether the pattern binds this name; a tuple field is never bound.
+    pub(crate) fn binds(&self, name: &Member) -> bool {
+        binds(self.syntax, name)
+    }
+}
+
+/// Tells whether a row's pattern binds this name.
+pub(crate) fn binds(row: &model::Row, name: &Member) -> bool {
+    let Member::Named(name) = name else { return false };
+    row.alternatives.iter().any(|alternative| alternative.bindings().contains(name))
+}
+
+/// A deadline in force in one state.
+pub(crate) struct Deadline<'m> {
+    pub(crate) syntax: &'m model::Deadline,
+    pub(crate) effect: Rc<Effect<'m>>,
+    pub(crate) origin: Origin,
+}
+
+/// What a row does and where it leads.
+pub(crate) struct Effect<'m> {
+    pub(crate) syntax: &'m model::Effect,
+    /// Nothing where the row has no arrow.
+    pub(crate) targets: Vec<Target<'m>>,
+    pub(crate) answer: Answer,
+    /// Without an arrow, or with `Stay` among the targets.
+    pub(crate) can_stay: bool,
+}
+
+impl Effect<'_> {
+    /// Tells whether the action is written with `?`.
+    pub(crate) fn is_fallible(&self) -> bool {
+        self.syntax.action.as_ref().is_some_and(|action| action.fallible.is_some())
+    }
+
+    /// Tells whether the action takes fields by value: the old state is gone whatever it answers.
+    pub(crate) fn takes_by_value(&self) -> bool {
+        !self.can_stay && !self.is_fallible()
+    }
+}
+
+/// What the action of a row answers.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Answer {
+    /// `()`.
+    Nothing,
+    /// The enum with this index in [`Checked::outcomes`].
+    Outcome(usize),
+}
+
+/// Where one branch leads.
+#[derive(Clone)]
+pub(crate) enum Target<'m> {
+    Stay {
+        syntax: &'m model::Target,
+    },
+    Enter(Entry<'m>),
+    /// A named set, by its index in [`Checked::outcomes`].
+    Set {
+        syntax: &'m model::Target,
+        outcome: usize,
+    },
+}
+
+/// A state that is entered.
+#[derive(Clone)]
+pub(crate) struct Entry<'m> {
+    pub(crate) syntax: &'m model::Target,
+    pub(crate) state: usize,
+    /// The fields the action answers, by their place in the state.
+    pub(crate) answered: Vec<usize>,
+    /// The fields the row moves over by itself.
+    pub(crate) carried: Vec<Member>,
+}
+
+/// An enum that an action answers.
+pub(crate) struct Outcome<'m> {
+    pub(crate) name: Ident,
+    /// The action or the set it is named after.
+    pub(crate) owner: &'m Ident,
+    pub(crate) targets: Vec<Target<'m>>,
+}
+
+/// Every state that `targets` may enter, those in named sets included.
+pub(crate) fn entered(targets: &[Target<'_>], outcomes: &[Outcome<'_>]) -> Vec<usize> {
+    let mut states = Vec::new();
+    for target in targets {
+        match target {
+            Target::Stay { .. } => {}
+            Target::Enter(entry) => states.push(entry.state),
+            Target::Set { outcome, .. } => {
+                states.extend(entered(&outcomes[*outcome].targets, outcomes));
+            }
+        }
+    }
+    states
+}

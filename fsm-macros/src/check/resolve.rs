@@ -1,0 +1,259 @@
+//! Looks names up: targets to states and sets, rows to the states they serve.
+//!
+//! A name that means nothing is reported here, and read as the name it was most likely meant to be.
+
+use std::collections::HashMap;
+use std::rc::Rc;
+
+use proc_macro2::{Ident, Span};
+use syn::Member;
+use syn::ext::IdentExt as _;
+
+use super::checked::{
+    Answer, Checked, Deadline, Effect, Entry, Interest, Origin, Outcome, Row, State, Target,
+};
+use crate::diag::{Errors, did_you_mean, listed, nearest};
+use crate::model::{self, Head, Machine, Scope};
+
+/// Looks up every name of the machine. Answers `None` where there is nothing to expand.
+pub(super) fn resolve<'m>(machine: &'m Machine, errors: &mut Errors) -> Option<Checked<'m>> {
+    let mut resolver = Resolver { machine, outcomes: Vec::new(), choices: HashMap::new(), errors };
+    resolver.sets();
+    let shared = resolver.scope(&machine.shared);
+    let groups: Vec<_> = machine.groups.iter().map(|group| resolver.scope(&group.scope)).collect();
+    let members = resolver.members();
+    let mut states = Vec::new();
+    for (index, syntax) in machine.states.iter().enumerate() {
+        let own = resolver.scope(&syntax.scope);
+        let group = members[index];
+        let mut scopes = vec![(Origin::State, &own)];
+        scopes.extend(group.map(|group| (Origin::Group, &groups[group])));
+        scopes.push((Origin::Machine, &shared));
+        states.push(in_force(machine, syntax, group, &scopes));
+    }
+    let outcomes = resolver.outcomes;
+    let find = |test: fn(&model::State) -> bool| machine.states.iter().position(test);
+    let initial = find(|state| state.initial.is_some()).unwrap_or(0);
+    let ending = find(|state| state.terminal.is_some() && state.fields.is_empty());
+    let placeholder = ending.unwrap_or(initial);
+    if states.is_empty() {
+        return None;
+    }
+    Some(Checked { machine, states, outcomes, initial, ending, placeholder })
+}
+
+/// A scope with its effects looked up, once for all the states it serves.
+struct Resolved<'m> {
+    syntax: &'m Scope,
+    rows: Vec<Rc<Effect<'m>>>,
+    deadlines: Vec<Rc<Effect<'m>>>,
+}
+
+struct Resolver<'m, 'e> {
+    machine: &'m Machine,
+    outcomes: Vec<Outcome<'m>>,
+    /// The outcome of each choosing action met so far.
+    choices: HashMap<String, usize>,
+    errors: &'e mut Errors,
+}
+
+impl<'m> Resolver<'m, '_> {
+    fn sets(&mut self) {
+        for set in &self.machine.sets {
+            let targets = set.targets.iter().filter_map(|target| self.target(target, false));
+            let targets = targets.collect();
+            let name = self.outcome_name(&set.name);
+            self.outcomes.push(Outcome { name, owner: &set.name, targets });
+        }
+    }
+
+    /// The group each state belongs to.
+    fn members(&mut self) -> Vec<Option<usize>> {
+        let mut members = vec![None; self.machine.states.len()];
+        for (index, group) in self.machine.groups.iter().enumerate() {
+            for member in &group.members {
+                let Some(state) = self.state(member) else { continue };
+                match members[state] {
+                    Some(other) => {
+                        let other: &model::Group = &self.machine.groups[other];
+                        let message = format!(
+                            "`{member}` is already in the group `{}`; keep it in one group",
+                            other.name
+                        );
+                        self.errors.at(member.span(), message);
+                    }
+                    None => members[state] = Some(index),
+                }
+            }
+        }
+        members
+    }
+
+    fn scope(&mut self, scope: &'m Scope) -> Resolved<'m> {
+        let rows = scope.rows.iter().map(|row| Rc::new(self.effect(&row.effect))).collect();
+        let deadlines = scope.deadlines.iter();
+        let deadlines = deadlines.map(|row| Rc::new(self.effect(&row.effect))).collect();
+        Resolved { syntax: scope, rows, deadlines }
+    }
+
+    fn effect(&mut self, syntax: &'m model::Effect) -> Effect<'m> {
+        let targets: Vec<_> =
+            syntax.targets.iter().filter_map(|target| self.target(target, true)).collect();
+        let can_stay = syntax.arrow.is_none() || self.includes_stay(&targets);
+        let answer = self.answer(syntax, &targets);
+        Effect { syntax, targets, answer, can_stay }
+    }
+
+    fn includes_stay(&self, targets: &[Target<'m>]) -> bool {
+        targets.iter().any(|target| match target {
+            Target::Stay { .. } => true,
+            Target::Enter(_) => false,
+            Target::Set { outcome, .. } => self.includes_stay(&self.outcomes[*outcome].targets),
+        })
+    }
+
+    /// What the action must answer, so that it says which target it means and brings the data.
+    fn answer(&mut self, syntax: &'m model::Effect, targets: &[Target<'m>]) -> Answer {
+        let Some(action) = &syntax.action else { return Answer::Nothing };
+        match targets {
+            [] | [Target::Stay { .. }] => return Answer::Nothing,
+            [Target::Enter(entry)] if entry.answered.is_empty() => return Answer::Nothing,
+            [Target::Set { outcome, .. }] => return Answer::Outcome(*outcome),
+            _ => {}
+        }
+        let key = action.name.to_string();
+        if let Some(&known) = self.choices.get(&key) {
+            return Answer::Outcome(known);
+        }
+        let name = self.outcome_name(&action.name);
+        self.outcomes.push(Outcome { name, owner: &action.name, targets: targets.to_vec() });
+        self.choices.insert(key, self.outcomes.len() - 1);
+        Answer::Outcome(self.outcomes.len() - 1)
+    }
+
+    /// Machine and action together, so that two machines of one module do not clash.
+    fn outcome_name(&self, owner: &Ident) -> Ident {
+        let machine = self.machine.name.unraw();
+        let owner_name = super::camel_case(&owner.unraw().to_string());
+        Ident::new(&format!("{machine}{owner_name}"), Span::call_site().located_at(owner.span()))
+    }
+
+    fn target(&mut self, syntax: &'m model::Target, sets: bool) -> Option<Target<'m>> {
+        if syntax.is_stay() {
+            return Some(Target::Stay { syntax });
+        }
+        let named = |set: &model::OutcomeSet| set.name == syntax.name;
+        if let Some(outcome) = self.machine.sets.iter().position(named)
+            && !self.machine.states.iter().any(|state| state.name == syntax.name)
+        {
+            if sets {
+                return Some(Target::Set { syntax, outcome });
+            }
+            let message = format!(
+                "`{}` is a named outcome itself; name the states it stands for",
+                syntax.name
+            );
+            self.errors.at(syntax.name.span(), message);
+            return None;
+        }
+        let state = self.state(&syntax.name)?;
+        let fields = &self.machine.states[state].fields;
+        let carried: &[Member] = syntax.carried.as_ref().map_or(&[], |carried| &carried.fields);
+        let is_answered = |index: &usize| !carried.contains(&fields[*index].member);
+        let answered = (0..fields.len()).filter(is_answered).collect();
+        Some(Target::Enter(Entry { syntax, state, answered, carried: carried.to_vec() }))
+    }
+
+    /// The state of this name, or the one it was most likely meant to be.
+    fn state(&mut self, name: &Ident) -> Option<usize> {
+        let states = &self.machine.states;
+        if let Some(found) = states.iter().position(|state| state.name == *name) {
+            return Some(found);
+        }
+        let states: Vec<_> = states.iter().map(|state| state.name.to_string()).collect();
+        let sets: Vec<_> = self.machine.sets.iter().map(|set| set.name.to_string()).collect();
+        let known = states.iter().chain(&sets).map(String::as_str);
+        let near = nearest(&name.to_string(), known.chain(["Stay"]));
+        let instead = format!("the states are {}", listed(&states));
+        let message = format!(
+            "`{name}` is not a state of `{}`{}",
+            self.machine.name,
+            did_you_mean(near, instead)
+        );
+        self.errors.at(name.span(), message);
+        states.iter().position(|state| Some(state.as_str()) == near)
+    }
+}
+
+/// What is in force in one state, the nearer scope first.
+fn in_force<'m>(
+    machine: &Machine,
+    syntax: &'m model::State,
+    group: Option<usize>,
+    scopes: &[(Origin, &Resolved<'m>)],
+) -> State<'m> {
+    let mut state = State {
+        syntax,
+        group,
+        interest: Interest::default(),
+        rows: Vec::new(),
+        deadlines: Vec::new(),
+        never: None,
+        ignores: Vec::new(),
+    };
+    if syntax.terminal.is_some() {
+        return state;
+    }
+    let mut seen: Vec<&Head> = Vec::new();
+    for (origin, scope) in scopes {
+        let here = scope.syntax;
+        let heads = here.rows.iter().flat_map(|row| &row.alternatives).map(|it| &it.head);
+        let heads: Vec<_> = heads.chain(here.ignores.iter().map(|it| &it.head)).collect();
+        if *origin != Origin::Machine {
+            note_interest(&mut state.interest, here);
+        }
+        let serves = |head: &Head| {
+            let is_read = machine.options.plain.is_some()
+                || state.interest.input && (*origin != Origin::Machine || syntax.decode.is_none());
+            (!head.is_input() || is_read) && !seen.iter().any(|higher| higher.covers(head))
+        };
+        for (row, effect) in here.rows.iter().zip(&scope.rows) {
+            let alternatives: Vec<_> =
+                row.alternatives.iter().filter(|it| serves(&it.head)).collect();
+            if !alternatives.is_empty() {
+                let effect = Rc::clone(effect);
+                state.rows.push(Row { syntax: row, alternatives, effect, origin: *origin });
+            }
+        }
+        state.ignores.extend(here.ignores.iter().filter(|it| serves(&it.head)));
+        seen.extend(heads);
+        for (syntax, effect) in here.deadlines.iter().zip(&scope.deadlines) {
+            add_deadline(&mut state.deadlines, syntax, effect, *origin);
+        }
+        state.never = state.never.or(here.never.as_ref());
+    }
+    state
+}
+
+/// A group's deadline holds unless the state has one of the same kind.
+fn add_deadline<'m>(
+    deadlines: &mut Vec<Deadline<'m>>,
+    syntax: &'m model::Deadline,
+    effect: &Rc<Effect<'m>>,
+    origin: Origin,
+) {
+    let is_hidden = deadlines.iter().any(|nearer| nearer.syntax.kind.is_same_kind(syntax.kind));
+    if !is_hidden {
+        deadlines.push(Deadline { syntax, effect: Rc::clone(effect), origin });
+    }
+}
+
+fn note_interest(interest: &mut Interest, scope: &Scope) {
+    interest.input |= scope.ignores.iter().any(|it| it.head.is_input());
+    for head in scope.rows.iter().flat_map(|row| &row.alternatives).map(|it| &it.head) {
+        interest.input |= head.is_input();
+        interest.readable |= *head == Head::Readable;
+        interest.writable |= *head == Head::Writable;
+        interest.drained |= *head == Head::Drained;
+    }
+}
