@@ -30,7 +30,9 @@ pub(super) fn implementation(cx: &Cx<'_, '_>) -> TokenStream {
         impl #generics #runtime::Machine for #machine #conditions {
             #types
             const TABLE: &'static #runtime::table::Table = &#table;
+            #[inline]
             #initial
+            #[inline]
             #state
             #interest
             #deadlines
@@ -99,7 +101,6 @@ pub(super) fn initial(cx: &Cx<'_, '_>) -> TokenStream {
     let name = super::located(name, Span::call_site());
     let budget = super::budget::generic_assertion(cx);
     quote! {
-        #[inline]
         fn initial() -> Self {
             #budget
             Self::#name
@@ -113,7 +114,6 @@ pub(super) fn state(cx: &Cx<'_, '_>) -> TokenStream {
         quote!(#pattern => #index)
     });
     quote! {
-        #[inline]
         fn state(&self) -> usize {
             match self { #(#arms,)* }
         }

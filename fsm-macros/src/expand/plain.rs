@@ -26,9 +26,11 @@ pub(super) fn implementation(cx: &Cx<'_, '_>) -> TokenStream {
             #visibility const TABLE: &'static #runtime::table::Table = &#table;
             /// A new machine, in its initial state.
             #[must_use]
+            #[inline]
             #visibility #initial
             /// The state the machine is in, an index into `TABLE.states`.
             #[must_use]
+            #[inline]
             #visibility #state
             #is_terminal
             #handle

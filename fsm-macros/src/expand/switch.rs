@@ -7,7 +7,7 @@ use proc_macro2::{Ident, Span, TokenStream};
 use quote::{format_ident, quote, quote_spanned};
 use syn::Member;
 
-use super::{Cx, local, located};
+use super::{Cx, local, spanned};
 use crate::check::Entry;
 use crate::model::{Action, Shape};
 
@@ -146,7 +146,7 @@ fn value(cx: &Cx<'_, '_>, entry: &Entry<'_>) -> TokenStream {
     let state = cx.checked.states[entry.state].syntax;
     let span = entry.syntax.name.span();
     let machine = cx.machine_name(span);
-    let name = located(&Ident::new(&state.name.to_string(), span), span);
+    let name = spanned(&state.name, span);
     if state.shape == Shape::Unit {
         return quote!(#machine::#name);
     }
