@@ -7,7 +7,10 @@
 use core::iter::Peekable;
 use core::str::Chars;
 
-use fsm_runtime::table::{DeadlineKind, Interest, Origin, Row, State, Table, Target};
+use std::time::Duration;
+
+use fsm_runtime::Deadlines;
+use fsm_runtime::table::{DeadlineKind, Interest, Limit, Origin, Row, State, Table, Target};
 
 /// A value as rows see it: a name, and what is inside it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -121,6 +124,31 @@ impl Interpreter {
             self.actions.extend(self.state().enter);
         }
     }
+}
+
+/// The limits of a state, where `method` answers what a method of this name would.
+#[must_use]
+pub fn limits_of(state: &State, method: impl Fn(&str) -> Option<Duration>) -> Deadlines {
+    let mut limits = Deadlines::NONE;
+    for deadline in state.deadlines {
+        let limit = match deadline.limit {
+            Limit::Fixed(limit) => Some(limit),
+            Limit::Method(name) => method(name),
+        };
+        match deadline.kind {
+            DeadlineKind::SinceEntry if deadline.origin == Origin::Group => {
+                limits.since_group = limit;
+            }
+            DeadlineKind::SinceEntry => limits.since_entry = limit,
+            DeadlineKind::WithoutInput => limits.without_input = limit,
+            DeadlineKind::OfPartial => limits.of_partial = limit,
+            DeadlineKind::WithoutProgress => limits.without_progress = limit,
+            DeadlineKind::WithoutBytes { bytes } => {
+                limits.without_bytes = limit.map(|limit| (limit, bytes));
+            }
+        }
+    }
+    limits
 }
 
 /// What a state must watch for, worked out from its rows alone.

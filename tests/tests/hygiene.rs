@@ -8,7 +8,7 @@
     unused_lifetimes,
     single_use_lifetimes
 )]
-#![deny(let_underscore_drop, unused_results, variant_size_differences, keyword_idents)]
+#![deny(let_underscore_drop, unused_results, keyword_idents)]
 #![no_implicit_prelude]
 
 use ::std::fmt::Debug;

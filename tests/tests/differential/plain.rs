@@ -1,40 +1,11 @@
-//! The generated code and an interpreter of the table agree on whatever happens, in whatever order.
-//!
-//! Both sides are told what each action answers, by its number among the targets; then the states and the
-//! actions called, in their order, must be the same after every event.
+//! Plain machines, run event by event with `handle`.
 
 use fsm_runtime::Machine;
 use fsm_runtime::table::{Origin, Table};
-use fsm_tests::interpreter::{Answer, Interpreter, Term, interest_of};
+use fsm_tests::interpreter::{Answer, Interpreter, Term};
 use proptest::prelude::*;
 
-/// A context that writes down what is called and answers what it is told.
-struct Script {
-    called: Vec<&'static str>,
-    answer: Answer,
-}
-
-impl Script {
-    fn called(&mut self, action: &'static str) {
-        self.called.push(action);
-    }
-
-    /// The number of the target to answer, of so many.
-    fn choose(&mut self, action: &'static str, targets: usize) -> usize {
-        self.called(action);
-        match self.answer {
-            Answer::Target(number) => number % targets,
-            Answer::Failure => 0,
-        }
-    }
-
-    fn attempt(&mut self, action: &'static str, targets: usize) -> Result<usize, Broken> {
-        let number = self.choose(action, targets);
-        if self.answer == Answer::Failure { Err(Broken) } else { Ok(number) }
-    }
-}
-
-struct Broken;
+use super::{Broken, Script, Step, sample, steps};
 
 /// A generated machine as the comparison sees it.
 trait Subject: Sized {
@@ -47,9 +18,9 @@ trait Subject: Sized {
     fn take(&mut self, script: &mut Script, event: usize);
 }
 
-fn agree<S: Subject>(steps: &[(usize, Answer)]) {
+fn agree<S: Subject>(steps: &[Step]) {
     let mut subject = S::begin();
-    let mut script = Script { called: Vec::new(), answer: Answer::Target(0) };
+    let mut script = Script::new();
     let mut interpreter = Interpreter::new(S::TABLE);
     for (at, &(event, answer)) in steps.iter().enumerate() {
         let event = event % S::EVENTS.len();
@@ -60,14 +31,6 @@ fn agree<S: Subject>(steps: &[(usize, Answer)]) {
         assert_eq!(S::TABLE.states[subject.state()].name, interpreter.state().name, "{said}");
         assert_eq!(script.called, interpreter.actions(), "{said}");
     }
-}
-
-fn steps() -> impl Strategy<Value = Vec<(usize, Answer)>> {
-    let answer = prop_oneof![
-        4 => (0..8_usize).prop_map(Answer::Target),
-        1 => Just(Answer::Failure),
-    ];
-    prop::collection::vec((0..16_usize, answer), 0..60)
 }
 
 proptest! {
@@ -84,19 +47,12 @@ proptest! {
     }
 }
 
-/// Steps of a fixed kind of chance, for asking what the random ones reach.
-fn sample() -> Vec<Vec<(usize, Answer)>> {
-    let mut runner = proptest::test_runner::TestRunner::deterministic();
-    let tree = |_| steps().new_tree(&mut runner).expect("steps").current();
-    (0..200).map(tree).collect()
-}
-
 /// Random events that never left the first state would agree on nothing.
 fn reaches_every_state<S: Subject>() {
     let mut reached = vec![false; S::TABLE.states.len()];
     for steps in sample() {
         let mut subject = S::begin();
-        let mut script = Script { called: Vec::new(), answer: Answer::Target(0) };
+        let mut script = Script::new();
         for (event, answer) in steps {
             script.answer = answer;
             subject.take(&mut script, event % S::EVENTS.len());
@@ -111,13 +67,6 @@ fn reaches_every_state<S: Subject>() {
 fn the_random_steps_reach_every_state() {
     reaches_every_state::<Parcel>();
     reaches_every_state::<Player>();
-}
-
-#[test]
-fn interest_follows_from_the_rows() {
-    for state in Parcel::TABLE.states.iter().chain(Player::TABLE.states) {
-        assert_eq!(state.interest, interest_of(state), "{}", state.name);
-    }
 }
 
 #[test]

@@ -177,10 +177,8 @@ fn the_table_lists_the_deadlines_in_force() {
     let ringing = [SinceEntry, OfPartial, WithoutInput, WithoutProgress];
     assert_eq!(kinds(0)[..4], ringing.map(|kind| (kind, Origin::State)));
     assert_eq!(kinds(0)[4..], [(WithoutBytes { bytes: 4096 }, Origin::State)]);
-    assert_eq!(
-        kinds(1),
-        [(SinceEntry, Origin::State), (WithoutInput, Origin::State), (SinceEntry, Origin::Group),]
-    );
+    assert_eq!(kinds(1), [(SinceEntry, Origin::State), (WithoutInput, Origin::State)]);
+    assert_eq!(kinds(2), [(WithoutProgress, Origin::State), (SinceEntry, Origin::Group)]);
     let [first, ..] = table.states[0].deadlines else { panic!("no deadline") };
     assert_eq!((first.limit, first.docs), (Limit::Fixed(10 * SECOND), "Nobody speaks."));
     assert_eq!(table.states[1].deadlines[0].limit, Limit::Method("patience"));

@@ -9,7 +9,7 @@ mod data;
 mod deadlines;
 mod decoders;
 mod endings;
-//mod names;
+mod names;
 mod order;
 mod rows;
 mod shared;

@@ -146,14 +146,29 @@ mod raw_and_reserved_words {
         #[on(Type(_) -> Never)]
         initial { r#type: u8 },
 
-        #[on(Plain -> terminal)]
+        #[on(Plain => r#for -> r#while | terminal)]
         #[ignores(Type)]
         Never,
+
+        #[on(Plain => r#use -> r#loop { r#mod, .. })]
+        #[ignores(r#Type)]
+        r#while { r#mod: u8 },
+
+        #[on(_ -> terminal)]
+        r#loop { r#mod: u8, r#pub: u8 },
     }
 
     impl r#struct {
         fn r#loop(&mut self, r#in: u8) -> enumLoop {
             if r#in == 0 { enumLoop::Stay } else { enumLoop::initial { r#type: r#in } }
+        }
+
+        fn r#for(&mut self) -> enumFor {
+            if self.r#match == 0 { enumFor::terminal } else { enumFor::r#while { r#mod: 4 } }
+        }
+
+        fn r#use(&mut self) -> enumUse {
+            enumUse::r#loop { r#pub: 5 }
         }
 
         fn r#fn(&mut self, r#type: u8) {
@@ -167,9 +182,16 @@ mod raw_and_reserved_words {
         machine.handle(&mut context, Word::Type(0));
         machine.handle(&mut context, Word::Type(3));
         machine.handle(&mut context, Word::Plain);
-        assert_eq!((machine, context.r#match), (r#enum::terminal, 3));
+        assert_eq!((&machine, context.r#match), (&r#enum::terminal, 3));
+        machine.handle(&mut context, Word::Type(3));
+        machine.handle(&mut context, Word::Type(3));
+        machine.handle(&mut context, Word::Plain);
+        machine.handle(&mut context, Word::Plain);
+        assert_eq!(machine, r#enum::r#loop { r#mod: 4, r#pub: 5 });
         assert_eq!(r#enum::TABLE.machine, "enum");
         assert_eq!(r#enum::TABLE.states[0].rows[0].action, Some("loop"));
         assert_eq!(r#enum::TABLE.states[1].fields, ["type"]);
+        assert_eq!(r#enum::TABLE.states[3].name, "while");
+        assert_eq!(r#enum::TABLE.states[3].rows[0].action, Some("use"));
     }
 }

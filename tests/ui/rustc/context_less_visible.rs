@@ -1,20 +1,20 @@
 //! The context is less visible than the machine.
-use fsm_runtime::Machine;
+use fsm_runtime::{Lines, Machine};
 
-struct Hinge;
-pub enum Hand { Push, Pull }
+struct Client;
 
 #[derive(Machine)]
-#[machine(plain, context = Hinge, input = Hand)]
-pub enum Door {
+#[machine(context = Client, input = Lines<'_>)]
+pub enum Sink {
     #[initial]
-    #[on(Push -> Open)]
-    #[ignores(Pull)]
-    Shut,
+    #[ignores(Line, TooLong)]
+    #[on(eof -> Closed)]
+    #[on(shutdown -> Closed)]
+    #[after(1min without input -> Closed)]
+    Reading,
 
-    #[on(Pull -> Shut)]
-    #[ignores(Push)]
-    Open,
+    #[terminal]
+    Closed,
 }
 
 fn main() {}

@@ -32,12 +32,14 @@ impl Hinge {
         *angle += force;
     }
     fn count(&mut self, angle: u8) {
-        self.opened = self.opened + u32::from(angle);
+        self.opened += u32::from(angle);
     }
 }
 
 fn main() {
     let mut gate = Gate::initial();
-    gate.handle(&mut Hinge { opened: 0 }, Hand::Push(5));
+    for hand in [Hand::Push(5), Hand::Pull, Hand::Lock] {
+        gate.handle(&mut Hinge { opened: 0 }, hand);
+    }
     assert_eq!(Gate::TABLE.states.len(), 3);
 }
