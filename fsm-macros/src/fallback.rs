@@ -1,7 +1,7 @@
 //! What is emitted beside errors, so that one mistake is one message.
 //!
-//! The stand-in names the user's types, so that their imports count as used, and its items are functions
-//! that nothing runs. rust-analyzer gets the mended machine instead and goes on working.
+//! rustc gets a stand-in that names the user's types, so that their imports count as used, and whose
+//! functions nobody runs. rust-analyzer gets the mended machine and goes on working.
 
 use proc_macro2::TokenStream;
 use quote::quote;
@@ -12,6 +12,16 @@ use crate::expand;
 /// A machine that compiles and does nothing.
 pub(crate) fn stand_in(checked: &Checked<'_>) -> TokenStream {
     let outcomes = expand::outcomes(checked);
-    let _ = checked;
-    quote!(#outcomes)
+    let mended = expand::private(checked);
+    let stand_in = expand::hollow(checked);
+    quote! {
+        #outcomes
+        #[allow(unexpected_cfgs)]
+        const _: () = {
+            #[cfg(rust_analyzer)]
+            #mended
+            #[cfg(not(rust_analyzer))]
+            #stand_in
+        };
+    }
 }

@@ -49,8 +49,10 @@ pub(crate) struct Scope {
     pub(crate) deadlines: Vec<Deadline>,
     pub(crate) never: Option<LitStr>,
     pub(crate) ignores: Vec<Ignored>,
-    /// An attribute here could not be read, so an event that seems forgotten may be in it.
+    /// Something here could not be read, so a state that seems to be left alone may be named in it.
     pub(crate) incomplete: bool,
+    /// Not even the event could be read, so one that seems forgotten may be it.
+    pub(crate) unread: bool,
 }
 
 /// `#[group(Name: A, B; ..)]`.
@@ -106,6 +108,7 @@ pub(crate) struct Field {
 /// `#[terminal]` or `#[terminal(abort)]`.
 #[derive(Clone, Copy)]
 pub(crate) struct Terminal {
+    pub(crate) span: Span,
     pub(crate) abort: Option<Span>,
 }
 

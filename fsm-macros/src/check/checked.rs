@@ -2,6 +2,7 @@
 //!
 //! Only `check` makes a [`Checked`], and `expand` takes nothing else.
 
+use std::fmt;
 use std::rc::Rc;
 
 use proc_macro2::Ident;
@@ -22,6 +23,59 @@ pub(crate) struct Checked<'m> {
     pub(crate) ending: Option<usize>,
     /// The state without data that stands in while data is moved out: the first terminal one.
     pub(crate) placeholder: usize,
+    /// Where rows are written, for checks of what the author wrote once and several states share.
+    pub(super) places: Vec<Place<'m>>,
+    /// Some name or row means nothing, so that a state may only seem to be left alone.
+    pub(super) incomplete: bool,
+}
+
+/// A scope and the states it serves.
+pub(super) struct Place<'m> {
+    pub(super) owner: Owner<'m>,
+    pub(super) scope: &'m model::Scope,
+    pub(super) rows: Vec<Rc<Effect<'m>>>,
+    pub(super) deadlines: Vec<Rc<Effect<'m>>>,
+    pub(super) states: Vec<usize>,
+}
+
+/// Who rows stand on.
+#[derive(Clone, Copy)]
+pub(super) enum Owner<'m> {
+    State(&'m model::State),
+    Group(&'m model::Group),
+    Machine,
+}
+
+impl fmt::Display for Owner<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::State(state) => write!(f, "`{}`", state.name),
+            Self::Group(group) => write!(f, "the group `{}`", group.name),
+            Self::Machine => f.write_str("the enum"),
+        }
+    }
+}
+
+impl<'m> Place<'m> {
+    pub(super) fn is_machine(&self) -> bool {
+        matches!(self.owner, Owner::Machine)
+    }
+
+    /// The rows with what they do.
+    pub(super) fn rows(&self) -> impl Iterator<Item = (&'m model::Row, &Effect<'m>)> {
+        self.scope.rows.iter().zip(self.rows.iter().map(|effect| &**effect))
+    }
+
+    /// The deadlines with what they do.
+    pub(super) fn deadlines(&self) -> impl Iterator<Item = (&'m model::Deadline, &Effect<'m>)> {
+        self.scope.deadlines.iter().zip(self.deadlines.iter().map(|effect| &**effect))
+    }
+
+    /// What rows and deadlines do, each with its row if it is one.
+    pub(super) fn effects(&self) -> impl Iterator<Item = (Option<&'m model::Row>, &Effect<'m>)> {
+        let rows = self.rows().map(|(row, effect)| (Some(row), effect));
+        rows.chain(self.deadlines().map(|(_, effect)| (None, effect)))
+    }
 }
 
 /// One state with everything in force in it.
@@ -90,11 +144,6 @@ impl Row<'_> {
     /// Tells whether one of the row's patterns is this event.
     pub(crate) fn is_for(&self, head: &model::Head) -> bool {
         self.alternatives.iter().any(|alternative| alternative.head == *head)
-    }
-
-    /// Tells whether the pattern binds this name; a tuple field is never bound.
-    pub(crate) fn binds(&self, name: &Member) -> bool {
-        binds(self.syntax, name)
     }
 }
 

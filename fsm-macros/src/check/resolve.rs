@@ -10,43 +10,37 @@ use syn::Member;
 use syn::ext::IdentExt as _;
 
 use super::checked::{
-    Answer, Checked, Deadline, Effect, Entry, Interest, Origin, Outcome, Row, State, Target,
+    Answer, Checked, Deadline, Effect, Entry, Interest, Origin, Outcome, Owner, Place, Row, State,
+    Target,
 };
 use crate::diag::{Errors, did_you_mean, listed, nearest};
 use crate::model::{self, Head, Machine, Scope};
 
 /// Looks up every name of the machine. Answers `None` where there is nothing to expand.
 pub(super) fn resolve<'m>(machine: &'m Machine, errors: &mut Errors) -> Option<Checked<'m>> {
-    let mut resolver = Resolver { machine, outcomes: Vec::new(), choices: HashMap::new(), errors };
-    resolver.sets();
-    let shared = resolver.scope(&machine.shared);
-    let groups: Vec<_> = machine.groups.iter().map(|group| resolver.scope(&group.scope)).collect();
-    let members = resolver.members();
-    let mut states = Vec::new();
-    for (index, syntax) in machine.states.iter().enumerate() {
-        let own = resolver.scope(&syntax.scope);
-        let group = members[index];
-        let mut scopes = vec![(Origin::State, &own)];
-        scopes.extend(group.map(|group| (Origin::Group, &groups[group])));
-        scopes.push((Origin::Machine, &shared));
-        states.push(in_force(machine, syntax, group, &scopes));
+    if machine.states.is_empty() {
+        errors.at(machine.name.span(), "a machine has states; give the enum a variant for each");
+        return None;
     }
-    let outcomes = resolver.outcomes;
+    let mut resolver = Resolver::new(machine, errors);
+    resolver.sets();
+    let members = resolver.members();
+    let places = resolver.places(&members);
+    let (outcomes, incomplete) = (resolver.outcomes, resolver.incomplete);
+    let own = |index| &places[places.len() - machine.states.len() + index];
+    let states = machine.states.iter().enumerate().map(|(index, syntax)| {
+        let group = members[index];
+        let mut scopes = vec![(Origin::State, own(index))];
+        scopes.extend(group.map(|group| (Origin::Group, &places[1 + group])));
+        scopes.push((Origin::Machine, &places[0]));
+        in_force(machine, syntax, group, &scopes)
+    });
+    let states = states.collect();
     let find = |test: fn(&model::State) -> bool| machine.states.iter().position(test);
     let initial = find(|state| state.initial.is_some()).unwrap_or(0);
     let ending = find(|state| state.terminal.is_some() && state.fields.is_empty());
     let placeholder = ending.unwrap_or(initial);
-    if states.is_empty() {
-        return None;
-    }
-    Some(Checked { machine, states, outcomes, initial, ending, placeholder })
-}
-
-/// A scope with its effects looked up, once for all the states it serves.
-struct Resolved<'m> {
-    syntax: &'m Scope,
-    rows: Vec<Rc<Effect<'m>>>,
-    deadlines: Vec<Rc<Effect<'m>>>,
+    Some(Checked { machine, states, outcomes, initial, ending, placeholder, places, incomplete })
 }
 
 struct Resolver<'m, 'e> {
@@ -55,9 +49,31 @@ struct Resolver<'m, 'e> {
     /// The outcome of each choosing action met so far.
     choices: HashMap<String, usize>,
     errors: &'e mut Errors,
+    incomplete: bool,
 }
 
-impl<'m> Resolver<'m, '_> {
+impl<'m, 'e> Resolver<'m, 'e> {
+    fn new(machine: &'m Machine, errors: &'e mut Errors) -> Self {
+        let incomplete = machine.incomplete;
+        Self { machine, outcomes: Vec::new(), choices: HashMap::new(), errors, incomplete }
+    }
+
+    /// The enum, then the groups, then the states.
+    fn places(&mut self, members: &[Option<usize>]) -> Vec<Place<'m>> {
+        let machine = self.machine;
+        let is_working = |&index: &usize| machine.states[index].terminal.is_none();
+        let all = (0..machine.states.len()).filter(is_working).collect();
+        let mut places = vec![self.place(Owner::Machine, &machine.shared, all)];
+        for (index, group) in machine.groups.iter().enumerate() {
+            let is_member = |&state: &usize| members[state] == Some(index) && is_working(&state);
+            let states = (0..machine.states.len()).filter(is_member).collect();
+            places.push(self.place(Owner::Group(group), &group.scope, states));
+        }
+        for (index, state) in machine.states.iter().enumerate() {
+            places.push(self.place(Owner::State(state), &state.scope, vec![index]));
+        }
+        places
+    }
     fn sets(&mut self) {
         for set in &self.machine.sets {
             let targets = set.targets.iter().filter_map(|target| self.target(target, false));
@@ -89,11 +105,11 @@ impl<'m> Resolver<'m, '_> {
         members
     }
 
-    fn scope(&mut self, scope: &'m Scope) -> Resolved<'m> {
+    fn place(&mut self, owner: Owner<'m>, scope: &'m Scope, states: Vec<usize>) -> Place<'m> {
         let rows = scope.rows.iter().map(|row| Rc::new(self.effect(&row.effect))).collect();
         let deadlines = scope.deadlines.iter();
         let deadlines = deadlines.map(|row| Rc::new(self.effect(&row.effect))).collect();
-        Resolved { syntax: scope, rows, deadlines }
+        Place { owner, scope, rows, deadlines, states }
     }
 
     fn effect(&mut self, syntax: &'m model::Effect) -> Effect<'m> {
@@ -181,6 +197,7 @@ impl<'m> Resolver<'m, '_> {
             did_you_mean(near, instead)
         );
         self.errors.at(name.span(), message);
+        self.incomplete = true;
         states.iter().position(|state| Some(state.as_str()) == near)
     }
 }
@@ -190,7 +207,7 @@ fn in_force<'m>(
     machine: &Machine,
     syntax: &'m model::State,
     group: Option<usize>,
-    scopes: &[(Origin, &Resolved<'m>)],
+    scopes: &[(Origin, &Place<'m>)],
 ) -> State<'m> {
     let mut state = State {
         syntax,
@@ -206,7 +223,7 @@ fn in_force<'m>(
     }
     let mut seen: Vec<&Head> = Vec::new();
     for (origin, scope) in scopes {
-        let here = scope.syntax;
+        let here = scope.scope;
         let heads = here.rows.iter().flat_map(|row| &row.alternatives).map(|it| &it.head);
         let heads: Vec<_> = heads.chain(here.ignores.iter().map(|it| &it.head)).collect();
         if *origin != Origin::Machine {

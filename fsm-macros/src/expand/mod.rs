@@ -8,6 +8,7 @@ mod connection;
 mod dispatch;
 mod docs;
 mod effect;
+mod hollow;
 mod names;
 mod outcome;
 mod plain;
@@ -25,7 +26,7 @@ use names::StateNames;
 pub(crate) fn expand(checked: &Checked<'_>) -> TokenStream {
     let cx = Cx::new(checked);
     let outcomes = outcome::enums(&cx);
-    let private = private(&cx);
+    let private = private(checked);
     quote! {
         #outcomes
         #private
@@ -39,7 +40,8 @@ pub(crate) fn outcomes(checked: &Checked<'_>) -> TokenStream {
 
 /// All that nobody names from outside, in one block: so it works inside functions, and several machines
 /// live in one module.
-pub(crate) fn private(cx: &Cx<'_, '_>) -> TokenStream {
+pub(crate) fn private(checked: &Checked<'_>) -> TokenStream {
+    let cx = &Cx::new(checked);
     let implementation =
         if cx.is_plain() { plain::implementation(cx) } else { connection::implementation(cx) };
     let functions = dispatch::functions(cx);
@@ -55,6 +57,11 @@ pub(crate) fn private(cx: &Cx<'_, '_>) -> TokenStream {
             #completion
         };
     }
+}
+
+/// A machine that compiles and does nothing, for the stand-in after errors.
+pub(crate) fn hollow(checked: &Checked<'_>) -> TokenStream {
+    hollow::block(&Cx::new(checked))
 }
 
 /// What every generating function needs to know.

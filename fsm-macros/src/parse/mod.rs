@@ -71,7 +71,7 @@ fn machine_attributes(machine: &mut Machine, attributes: &[Attribute], errors: &
                         errors.take(found);
                         machine.groups.push(group);
                     }
-                    None => machine.incomplete = true,
+                    None => (machine.incomplete, machine.shared.unread) = (true, true),
                 }
             }
             "outcome" => match errors.keep(arguments(attribute, "Name: A | B", outcome_set)) {
@@ -131,7 +131,8 @@ fn state_attribute(state: &mut State, name: &str, attribute: &Attribute, errors:
             once(&mut state.initial, span, span, name, errors);
         }
         "terminal" => {
-            let terminal = errors.keep(terminal(attribute)).unwrap_or(Terminal { abort: None });
+            let terminal =
+                errors.keep(terminal(attribute)).unwrap_or(Terminal { span, abort: None });
             once(&mut state.terminal, terminal, span, name, errors);
         }
         "enter" | "leave" => {
@@ -144,7 +145,7 @@ fn state_attribute(state: &mut State, name: &str, attribute: &Attribute, errors:
         }
         "decode" => match errors.keep(arguments(attribute, "field: Alphabet<'_>", decode)) {
             Some(decode) => once(&mut state.decode, decode, span, name, errors),
-            None => state.scope.incomplete = true,
+            None => (state.scope.incomplete, state.scope.unread) = (true, true),
         },
         "shed" => {
             if let Some(shed) = errors.keep(arguments(attribute, "first", shed)) {
@@ -192,7 +193,7 @@ fn scope_attribute(
         Ok(())
     });
     if let Err(error) = parsed {
-        scope.incomplete = true;
+        (scope.incomplete, scope.unread) = (true, true);
         errors.push(error);
     }
     errors.take(found);
@@ -215,7 +216,7 @@ fn scope_item(
         _ => row::ignores(input).map(|ignored| scope.ignores.extend(ignored)),
     };
     if let Err(error) = result {
-        scope.incomplete = true;
+        (scope.incomplete, scope.unread) = (true, true);
         errors.push(error);
         use_up(input);
     } else if let Some(rest) = use_up(input) {
@@ -249,14 +250,16 @@ fn arguments<T>(
 }
 
 fn terminal(attribute: &Attribute) -> syn::Result<Terminal> {
-    let Meta::List(list) = &attribute.meta else { return Ok(Terminal { abort: None }) };
+    let Meta::List(list) = &attribute.meta else {
+        return Ok(Terminal { span: attribute.path().span(), abort: None });
+    };
     let abort: Ident = list.parse_args()?;
     if abort != "abort" {
         let message =
             format!("`{abort}` is no kind of ending; write `terminal` or `terminal(abort)`");
         return Err(syn::Error::new(abort.span(), message));
     }
-    Ok(Terminal { abort: Some(abort.span()) })
+    Ok(Terminal { span: attribute.path().span(), abort: Some(abort.span()) })
 }
 
 fn decode(input: ParseStream<'_>) -> syn::Result<Decode> {
@@ -328,7 +331,7 @@ fn group_item(input: ParseStream<'_>, scope: &mut Scope, errors: &mut Errors) ->
         let instead = "a group has `on(..)`, `after(..)` and `ignores(..)`";
         let message = format!("`{word}` does not belong in a group{}", did_you_mean(near, instead));
         errors.at(word.span(), message);
-        scope.incomplete = true;
+        (scope.incomplete, scope.unread) = (true, true);
     }
     let content;
     syn::parenthesized!(content in input);

@@ -1,0 +1,179 @@
+//! Rules about events: what a row may answer, and what a state must not forget.
+
+use super::checked::{Checked, Place};
+use crate::diag::{Errors, listed};
+use crate::model::{Alternative, Head, Ignored};
+
+pub(super) fn check_events_exist_here(
+    checked: &Checked<'_>,
+    place: &Place<'_>,
+    errors: &mut Errors,
+) {
+    let rows = place.scope.rows.iter().flat_map(|row| &row.alternatives);
+    let events = rows.map(|it| (&it.head, &it.token));
+    let ignored = place.scope.ignores.iter().map(|it| (&it.head, &it.token));
+    for (head, token) in events.chain(ignored) {
+        if let Some(message) = missing(checked, place, head) {
+            errors.at(token.span(), message);
+        }
+    }
+}
+
+/// What is wrong with an event that cannot come to this place.
+fn missing(checked: &Checked<'_>, place: &Place<'_>, head: &Head) -> Option<String> {
+    let machine = checked.machine;
+    let options = &machine.options;
+    let name = &machine.name;
+    let word = head.word();
+    if options.plain.is_some() && !head.is_input() && *head != Head::Error {
+        return Some(format!(
+            "a plain machine has no `{word}`; its events are the variants of its `input`"
+        ));
+    }
+    if place.is_machine() {
+        let is_readiness = matches!(head, Head::Readable | Head::Writable | Head::Drained);
+        if is_readiness {
+            return Some(format!(
+                "`{word}` decides what a state waits for; put it on a state or a group"
+            ));
+        }
+        if *head == Head::AnyInput {
+            let message =
+                "`_` on the enum would hide what a state forgets; put it on a state or a group";
+            return Some(message.into());
+        }
+    }
+    let has_key = |key: &str| options.keys.iter().any(|known| known == key);
+    let has_decoder =
+        |&state: &usize| checked.states[state].syntax.decode.is_some() || place.scope.unread;
+    let lacks = |key: &str| {
+        Some(format!("`{name}` names no `{key}` type; add `{key} = ..` to `#[machine(..)]`"))
+    };
+    match head {
+        _ if head.is_input() && options.input.is_none() && !has_key("input") => {
+            let is_decoded = !place.is_machine() && place.states.iter().all(has_decoder);
+            if is_decoded { None } else { lacks("input") }
+        }
+        Head::Reply(_) if options.reply.is_none() && !has_key("reply") => lacks("reply"),
+        Head::Message(_) if options.message.is_none() && !has_key("message") => lacks("message"),
+        Head::Error if options.plain.is_some() && !has_key("error") => lacks("error"),
+        _ => None,
+    }
+}
+
+/// Patterns that can stand in one match arm.
+#[derive(PartialEq, Eq)]
+enum Family {
+    Input,
+    Reply,
+    Message,
+    Error,
+    Runtime,
+}
+
+fn family(head: &Head) -> Family {
+    match head {
+        Head::Input(_) | Head::AnyInput => Family::Input,
+        Head::Reply(_) => Family::Reply,
+        Head::Message(_) => Family::Message,
+        Head::Error => Family::Error,
+        _ => Family::Runtime,
+    }
+}
+
+pub(super) fn check_alternatives_are_of_one_kind(place: &Place<'_>, errors: &mut Errors) {
+    for row in &place.scope.rows {
+        let Some((first, others)) = row.alternatives.split_first() else { continue };
+        for other in others {
+            if family(&other.head) != family(&first.head) {
+                let message = format!(
+                    "`{}` and `{}` are events of different kinds; give each a row of its own",
+                    first.head, other.head
+                );
+                errors.at(other.token.span(), message);
+            } else if let (Head::AnyInput, _) | (_, Head::AnyInput) = (&first.head, &other.head) {
+                errors.at(other.token.span(), "`_` is every other input; let it stand alone");
+            }
+        }
+    }
+}
+
+pub(super) fn check_there_is_one_row_per_event(place: &Place<'_>, errors: &mut Errors) {
+    let mut seen: Vec<&Alternative> = Vec::new();
+    for alternative in place.scope.rows.iter().flat_map(|row| &row.alternatives) {
+        let head = &alternative.head;
+        if seen.iter().any(|earlier| earlier.head == *head) {
+            let message = format!(
+                "{} already has a row for `{head}`; keep one row per event, and let its action choose",
+                place.owner
+            );
+            errors.at(alternative.token.span(), message);
+        }
+        seen.push(alternative);
+    }
+    let mut ignored: Vec<&Ignored> = Vec::new();
+    for it in &place.scope.ignores {
+        if seen.iter().any(|row| row.head == it.head) {
+            let message = format!(
+                "{} has a row for `{}` and ignores it; keep one of the two",
+                place.owner, it.head
+            );
+            errors.at(it.token.span(), message);
+        } else if ignored.iter().any(|earlier| earlier.head == it.head) {
+            let message = format!("{} ignores `{}` already; say it once", place.owner, it.head);
+            errors.at(it.token.span(), message);
+        }
+        ignored.push(it);
+    }
+}
+
+pub(super) fn check_what_is_ignored_could_happen(place: &Place<'_>, errors: &mut Errors) {
+    for ignored in &place.scope.ignores {
+        let word = ignored.head.word();
+        let message = match ignored.head {
+            Head::Lost | Head::Error => {
+                format!("`{word}` always ends the connection; write a row to say where it leads")
+            }
+            Head::Connected | Head::Drained | Head::Readable | Head::Writable => format!(
+                "a state without a row for `{word}` takes no notice of it anyway; leave it out here"
+            ),
+            _ => continue,
+        };
+        errors.at(ignored.token.span(), message);
+    }
+}
+
+pub(super) fn check_events_are_answered(checked: &Checked<'_>, errors: &mut Errors) {
+    let machine = checked.machine;
+    if machine.options.plain.is_some() || machine.shared.unread {
+        return;
+    }
+    for state in checked.states.iter().filter(|state| !state.is_terminal()) {
+        let in_group = state.group.is_some_and(|it| machine.groups[it].scope.unread);
+        if state.syntax.scope.unread || in_group {
+            continue;
+        }
+        let is_answered = |head: &Head| {
+            let rows = state.rows.iter().flat_map(|row| &row.alternatives).map(|it| &it.head);
+            rows.chain(state.ignores.iter().map(|it| &it.head)).any(|it| head.covers(it))
+        };
+        let has_messages = machine.options.message.is_some();
+        let wanted = [
+            (state.interest.input, Head::Eof),
+            (has_messages, Head::Message(None)),
+            (true, Head::Shutdown),
+        ];
+        let missing = wanted.iter().filter(|(is_wanted, head)| *is_wanted && !is_answered(head));
+        let missing: Vec<_> = missing.map(|(_, head)| head.word()).collect();
+        if missing.is_empty() {
+            continue;
+        }
+        let name = &state.syntax.name;
+        let message = format!(
+            "`{name}` does not answer {}; add a row, or `#[ignores({})]`",
+            listed(&missing),
+            missing.join(", ")
+        );
+        errors.at(name.span(), message);
+    }
+}

@@ -1,0 +1,225 @@
+//! Rules about where rows lead.
+
+use super::checked::{Checked, Effect, Owner, Place, Target, entered};
+use crate::diag::{Errors, listed};
+use crate::model::{self, Head, Row};
+
+fn is_error(row: &Row) -> bool {
+    row.alternatives.iter().any(|alternative| alternative.head == Head::Error)
+}
+
+pub(super) fn check_rows_do_something(place: &Place<'_>, errors: &mut Errors) {
+    for (row, effect) in
+        place.rows().filter(|(row, effect)| !effect.syntax.broken && !is_error(row))
+    {
+        let Some(first) = row.alternatives.first() else { continue };
+        let has_action = effect.syntax.action.is_some();
+        if effect.syntax.arrow.is_none() && !has_action {
+            let message = format!(
+                "this row does nothing; add an action or a target, or write `#[ignores({})]`",
+                first.head
+            );
+            errors.at(first.token.span(), message);
+        }
+        if let [stay] = &effect.syntax.targets[..]
+            && stay.is_stay()
+        {
+            let message = if has_action {
+                "a row without an arrow stays; leave out `-> Stay`".to_owned()
+            } else {
+                format!("this row does nothing; write `#[ignores({})]`", first.head)
+            };
+            errors.at(stay.name.span(), message);
+        }
+    }
+}
+
+pub(super) fn check_targets_are_listed_once(
+    checked: &Checked<'_>,
+    place: &Place<'_>,
+    errors: &mut Errors,
+) {
+    for (_, effect) in place.effects() {
+        check_once(checked, &effect.targets, errors);
+    }
+}
+
+pub(super) fn check_sets_name_each_state_once(checked: &Checked<'_>, errors: &mut Errors) {
+    for outcome in &checked.outcomes[..checked.machine.sets.len()] {
+        check_once(checked, &outcome.targets, errors);
+        for target in &outcome.targets {
+            if let Target::Enter(entry) = target {
+                check_is_complete(checked, entry.state, entry.syntax, true, errors);
+            }
+        }
+    }
+}
+
+/// No state twice, neither by itself nor inside a set. `None` stands for staying.
+fn check_once(checked: &Checked<'_>, targets: &[Target<'_>], errors: &mut Errors) {
+    let mut seen: Vec<(Option<usize>, &model::Target)> = Vec::new();
+    for target in targets {
+        let (states, syntax) = match target {
+            Target::Stay { syntax } => (vec![None], syntax),
+            Target::Enter(entry) => (vec![Some(entry.state)], &entry.syntax),
+            Target::Set { syntax, outcome } => {
+                let inner = &checked.outcomes[*outcome].targets;
+                let stays = inner.iter().any(|it| matches!(it, Target::Stay { .. }));
+                let entered = entered(inner, &checked.outcomes).into_iter().map(Some);
+                (entered.chain(stays.then_some(None)).collect(), syntax)
+            }
+        };
+        for state in states {
+            let Some((_, earlier)) = seen.iter().find(|(known, _)| *known == state) else {
+                seen.push((state, syntax));
+                continue;
+            };
+            let message = if earlier.name == syntax.name {
+                format!("`{}` is listed already; keep it once", syntax.name)
+            } else {
+                format!("`{}` and `{}` overlap; keep one of them", earlier.name, syntax.name)
+            };
+            errors.at(syntax.name.span(), message);
+        }
+    }
+}
+
+pub(super) fn check_targets_can_be_built(
+    checked: &Checked<'_>,
+    place: &Place<'_>,
+    errors: &mut Errors,
+) {
+    for (row, effect) in place.effects().filter(|(_, effect)| !effect.syntax.broken) {
+        let has_action = effect.syntax.action.is_some();
+        if row.is_some_and(is_error) && !has_action && effect.targets.is_empty() {
+            continue;
+        }
+        for target in &effect.targets {
+            if let Target::Enter(entry) = target {
+                check_is_complete(checked, entry.state, entry.syntax, has_action, errors);
+            }
+        }
+        if !has_action {
+            check_somebody_chooses(effect, errors);
+        }
+    }
+}
+
+fn check_somebody_chooses(effect: &Effect<'_>, errors: &mut Errors) {
+    let undecided = match &effect.targets[..] {
+        [Target::Set { syntax, .. }] => Some(syntax),
+        [_, Target::Stay { syntax } | Target::Set { syntax, .. }, ..] => Some(syntax),
+        [_, Target::Enter(entry), ..] => Some(&entry.syntax),
+        _ => None,
+    };
+    if let Some(target) = undecided {
+        let message = "nobody chooses between the targets; add an action that does";
+        errors.at(target.name.span(), message);
+    }
+}
+
+/// Every field of the target comes from somewhere.
+fn check_is_complete(
+    checked: &Checked<'_>,
+    state: usize,
+    target: &model::Target,
+    has_action: bool,
+    errors: &mut Errors,
+) {
+    let fields = &checked.states[state].syntax.fields;
+    let carried = target.carried.as_ref();
+    let missing = fields.iter().map(|field| &field.member);
+    let missing = missing.filter(|name| !carried.is_some_and(|it| it.fields.contains(name)));
+    let missing: Vec<_> = missing.map(|name| quote::quote!(#name).to_string()).collect();
+    let is_answered = has_action && carried.is_none_or(|carried| carried.rest);
+    if missing.is_empty() || is_answered {
+        return;
+    }
+    let name = &target.name;
+    let instead = if has_action {
+        "add `..` so that the action answers it".to_owned()
+    } else {
+        let all: Vec<_> = fields.iter().map(|field| &field.member).collect();
+        let all = quote::quote!(#(#all),*).to_string().replace(" ,", ",");
+        format!("add an action, or carry it over: `-> {name} {{ {all} }}`")
+    };
+    errors.at(name.span(), format!("nobody fills {} of `{name}`; {instead}", listed(&missing)));
+}
+
+pub(super) fn check_error_rows_lead_out(
+    checked: &Checked<'_>,
+    place: &Place<'_>,
+    errors: &mut Errors,
+) {
+    for (row, effect) in place.rows().filter(|(row, effect)| is_error(row) && !effect.syntax.broken)
+    {
+        let token = &row.alternatives[0].token;
+        if effect.syntax.arrow.is_none() {
+            errors.at(token.span(), "an `error` row leads to an end; add one, such as `-> Closed`");
+        }
+        if let Some(action) = &effect.syntax.action
+            && let Some(question) = action.fallible
+        {
+            errors.at(question, "the answer to an error cannot fail itself; leave out the `?`");
+        }
+        for target in &effect.targets {
+            let (stays, syntax) = match target {
+                Target::Stay { syntax } => (true, *syntax),
+                Target::Enter(entry) => (false, entry.syntax),
+                Target::Set { syntax, .. } => (effect.can_stay, *syntax),
+            };
+            let states = entered(std::slice::from_ref(target), &checked.outcomes);
+            let goes_on = states.iter().any(|&state| !checked.states[state].is_terminal());
+            if stays || goes_on && checked.ending.is_some() {
+                let message = format!(
+                    "an `error` row leads to a terminal state, not to `{}`; a failure one recovers from is \
+                     an ordinary outcome",
+                    syntax.name
+                );
+                errors.at(syntax.name.span(), message);
+            }
+        }
+    }
+}
+
+pub(super) fn check_errors_can_happen(checked: &Checked<'_>, errors: &mut Errors) {
+    for place in &checked.places {
+        for row in place.scope.rows.iter().filter(|row| is_error(row)) {
+            let can_fail = place.states.iter().any(|&state| checked.states[state].can_fail());
+            let token = &row.alternatives[0].token;
+            if !can_fail {
+                let owner = match place.owner {
+                    Owner::Machine => format!("`{}`", checked.machine.name),
+                    owner => owner.to_string(),
+                };
+                let message = format!(
+                    "no action of {owner} is written with `?`, so `error` never happens; drop the row"
+                );
+                errors.at(token.span(), message);
+            }
+        }
+    }
+    check_failures_lead_somewhere(checked, errors);
+}
+
+/// A plain machine need not end, so it must say where a failure leads, and what it is.
+fn check_failures_lead_somewhere(checked: &Checked<'_>, errors: &mut Errors) {
+    let options = &checked.machine.options;
+    if options.plain.is_none() {
+        return;
+    }
+    for state in &checked.states {
+        let questions = state.effects().filter_map(|effect| effect.syntax.action.as_ref());
+        let Some(question) = questions.filter_map(|action| action.fallible).next() else {
+            continue;
+        };
+        if options.error.is_none() && !options.keys.iter().any(|key| key == "error") {
+            let message = "nobody says what this fails with; add `error = ..` to `#[machine(..)]`";
+            errors.at(question, message);
+        } else if checked.ending.is_none() && state.row_for(&Head::Error).is_none() {
+            let message =
+                "nobody says where a failure leads; add a row such as `#[on(error(e) -> ..)]`";
+            errors.at(question, message);
+        }
+    }
+}
