@@ -25,6 +25,6 @@ mod sink;
 #[test]
 fn every_mistake_is_answered_well() {
     let cases = trybuild::TestCases::new();
-    //cases.compile_fail("ui/fail/*.rs");
+    cases.compile_fail("ui/fail/*.rs");
     cases.compile_fail("ui/rustc/*.rs");
 }

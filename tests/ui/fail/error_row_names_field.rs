@@ -21,8 +21,8 @@ enum Disk {
     #[on(reply(piece) => loaded(piece) -> Sending)]
     Loading,
 
-    #[on(drained => sent(piece) -> Idle)]
-    #[on(error(_) => sent(piece) -> Closed)]
+    #[on(drained => sent(piece)? -> Idle)]
+    #[on(error(_) => keep(piece) -> Closed)]
     Sending { piece: Vec<u8> },
 
     #[terminal]
@@ -42,7 +42,10 @@ impl Client {
     fn loaded(&mut self, piece: Vec<u8>, _io: &mut Io<'_, Disk>) -> DiskLoaded {
         DiskLoaded::Sending { piece }
     }
-    fn sent(&mut self, _piece: Vec<u8>, _io: &mut Io<'_, Disk>) {}
+    fn sent(&mut self, _piece: &mut Vec<u8>, _io: &mut Io<'_, Disk>) -> io::Result<()> {
+        Ok(())
+    }
+    fn keep(&mut self, _piece: &mut Vec<u8>, _io: &mut Io<'_, Disk>) {}
     fn note(&mut self, _io: &mut Io<'_, Disk>) {}
     fn refuse(&mut self, _error: io::Error, _io: &mut Io<'_, Disk>) {}
 }

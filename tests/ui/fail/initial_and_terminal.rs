@@ -1,20 +1,14 @@
 //! The initial state is a terminal one.
-use fsm_runtime::{Lines, Machine};
+use fsm_runtime::Machine;
 
-struct Client;
+struct Hinge;
 
 #[derive(Machine)]
-#[machine(context = Client, input = Lines<'_>)]
-enum Sink {
-    #[ignores(Line, TooLong)]
-    #[on(eof -> Closed)]
-    #[on(shutdown -> Closed)]
-    #[after(1min without input -> Closed)]
-    Reading,
-
-    #[terminal]
+#[machine(context = Hinge)]
+enum Door {
     #[initial]
-    Closed,
+    #[terminal]
+    Shut,
 }
 
 fn main() {}

@@ -1,4 +1,4 @@
-//! Two states lead to each other and nothing leads to them: each is named.
+//! Two states lead to each other and nothing leads to them: the first is named.
 use fsm_runtime::Machine;
 
 struct Hinge;

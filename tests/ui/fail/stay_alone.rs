@@ -8,8 +8,8 @@ enum Hand { Push, Pull }
 #[machine(plain, context = Hinge, input = Hand)]
 enum Door {
     #[initial]
-    #[on(Push -> Stay)]
-    #[ignores(Pull)]
+    #[on(Push -> Open)]
+    #[on(Pull -> Stay)]
     Shut,
 
     #[on(Pull -> Shut)]

@@ -18,7 +18,8 @@ enum Gate {
     #[ignores(Lock)]
     Open { angle: u8 },
 
-    #[on(Lock -> Stay)] #[on(Pull -> Shut)]
+    #[on(Lock -> Stay)]
+    #[on(Pull -> Shut)]
     #[ignores(Push)]
     Locked,
 }
