@@ -38,6 +38,18 @@ impl<'a, M: Machine> Io<'a, M> {
         self.out.finish()
     }
 
+    /// Tells whether the event led to another state.
+    #[inline]
+    pub(crate) fn moved(&self) -> bool {
+        self.turn.moved
+    }
+
+    /// What the event led to.
+    #[inline]
+    pub(crate) fn turn(&mut self) -> &mut Turn {
+        self.turn
+    }
+
     /// Reads from the socket, for actions of a `readable` row. Answers the number of bytes; zero is the
     /// peer's end of input.
     ///
@@ -170,6 +182,12 @@ impl<'a> Out<'a> {
         self.mark = self.queued();
     }
 
+    /// Tells whether more than so many bytes are queued, the run not counted: it is part of the input.
+    #[inline]
+    pub(crate) fn is_over(&self, bytes: usize) -> bool {
+        self.queue.len() > bytes
+    }
+
     /// Drops what was queued since the mark.
     fn undo(&mut self) {
         if self.mark >= self.queue.len() {
@@ -186,16 +204,19 @@ impl<'a> Out<'a> {
     fn finish(mut self) -> Range<usize> {
         let from = self.run.start - self.input.as_ptr().addr();
         let range = from..from + self.run.len();
-        self.run.end = self.run.start;
+        self.mark = FINISHED;
         range
     }
 }
+
+/// The mark of output that was taken over in good order.
+const FINISHED: usize = usize::MAX;
 
 /// An action that panicked leaves what earlier events queued, and nothing of its own.
 impl Drop for Out<'_> {
     #[inline]
     fn drop(&mut self) {
-        if self.run.start != self.run.end {
+        if self.mark != FINISHED {
             self.undo();
             self.queue.extend_from_slice(slice_of(self.input, self.run));
         }

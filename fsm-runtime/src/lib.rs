@@ -6,13 +6,37 @@ pub mod table;
 pub mod testing;
 
 #[cfg(feature = "server")]
+mod connection;
+#[cfg(feature = "server")]
 mod decode;
 #[cfg(feature = "server")]
 mod io;
 #[cfg(feature = "server")]
+mod key;
+#[cfg(feature = "server")]
 mod line_feeds;
 #[cfg(feature = "server")]
+mod listener;
+#[cfg(feature = "server")]
 mod machine;
+#[cfg(feature = "server")]
+mod peer;
+#[cfg(feature = "server")]
+mod real;
+#[cfg(feature = "server")]
+mod server;
+#[cfg(feature = "server")]
+mod slab;
+#[cfg(feature = "server")]
+mod slice;
+#[cfg(feature = "server")]
+mod summary;
+#[cfg(feature = "server")]
+mod sys;
+#[cfg(feature = "server")]
+mod wheel;
+#[cfg(feature = "server")]
+mod worker;
 
 #[cfg(feature = "server")]
 pub use decode::{ByteLimit, Chunks, DEFAULT_LIMIT, Input, LengthPrefixed, Lines};
@@ -20,4 +44,12 @@ pub use fsm_macros::Machine;
 #[cfg(feature = "server")]
 pub use io::{Io, Out};
 #[cfg(feature = "server")]
+pub use listener::BindError;
+#[cfg(feature = "server")]
 pub use machine::{Deadlines, Event, Fallible, IntoLimit, Machine};
+#[cfg(feature = "server")]
+pub use peer::{Address, AddressError, Peer};
+#[cfg(feature = "server")]
+pub use server::{DEFAULT_DRAIN_LIMIT, Server, ServerError, Stop};
+#[cfg(feature = "server")]
+pub use summary::Summary;

@@ -19,11 +19,11 @@ pub(crate) fn line_feeds(block: &[u8; 64]) -> u64 {
 fn line_feeds_sse2(block: &[u8; 64]) -> u64 {
     use core::arch::x86_64::{_mm_cmpeq_epi8, _mm_movemask_epi8, _mm_set_epi64x, _mm_set1_epi8};
     let line_feed = _mm_set1_epi8(b'\n'.cast_signed());
-    let (parts, _) = block.as_chunks::<16>();
-    parts.iter().rev().fold(0, |mask, part| {
-        let part = u128::from_le_bytes(*part);
-        let (low, high) = (part as i64, (part >> 64) as i64);
-        let equal = _mm_cmpeq_epi8(_mm_set_epi64x(high, low), line_feed);
+    let (words, _) = block.as_chunks::<8>();
+    let (parts, _) = words.as_chunks::<2>();
+    parts.iter().rev().fold(0, |mask, [low, high]| {
+        let part = _mm_set_epi64x(i64::from_le_bytes(*high), i64::from_le_bytes(*low));
+        let equal = _mm_cmpeq_epi8(part, line_feed);
         mask << 16 | u64::from(_mm_movemask_epi8(equal).cast_unsigned())
     })
 }

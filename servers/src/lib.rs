@@ -1,1 +1,8 @@
-//! placeholder
+//! The example servers, each one file that reads top to bottom: table, context, actions, `main`.
+//!
+//! | server | from | command |
+//! |---|---|---|
+//! | [`echo`] | CS:APP 12.2 | `cargo run --release -p servers --bin echo -- --listen 127.0.0.1:7007` |
+
+pub mod cli;
+pub mod echo;

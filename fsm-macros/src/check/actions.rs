@@ -16,7 +16,7 @@ struct Signature {
 
 pub(super) fn check_rows_of_one_action_agree(checked: &Checked<'_>, errors: &mut Errors) {
     let mut known: HashMap<String, (Signature, String)> = HashMap::new();
-    for (_, effect) in checked.places.iter().flat_map(|place| place.effects()) {
+    for (_, effect) in checked.places.iter().flat_map(super::checked::Place::effects) {
         let Some(action) = &effect.syntax.action else { continue };
         if effect.syntax.broken || effect.targets.len() != effect.syntax.targets.len() {
             continue;

@@ -29,6 +29,15 @@ pub(crate) struct Checked<'m> {
     pub(super) incomplete: bool,
 }
 
+impl<'m> Checked<'m> {
+    /// The states in which something has to happen. Where no state is marked terminal, one that says
+    /// nothing is taken for it, since that mistake is reported already.
+    pub(super) fn working(&self) -> impl Iterator<Item = &State<'m>> {
+        let has_end = self.states.iter().any(State::is_terminal);
+        self.states.iter().filter(move |it| !it.is_terminal() && (has_end || !it.is_bare()))
+    }
+}
+
 /// A scope and the states it serves.
 pub(super) struct Place<'m> {
     pub(super) owner: Owner<'m>,
@@ -94,6 +103,13 @@ impl<'m> State<'m> {
     /// Tells whether the machine ends here.
     pub(crate) fn is_terminal(&self) -> bool {
         self.syntax.terminal.is_some()
+    }
+
+    /// Tells whether this may be the terminal state that nobody marked: nothing is said of it.
+    pub(super) fn is_bare(&self) -> bool {
+        let scope = &self.syntax.scope;
+        let says_nothing = scope.rows.is_empty() && scope.deadlines.is_empty();
+        says_nothing && scope.ignores.is_empty() && scope.never.is_none()
     }
 
     /// What rows and deadlines do here, without the row for failures.

@@ -96,15 +96,15 @@ pub(super) fn check_no_state_waits_for_ever(checked: &Checked<'_>, errors: &mut 
         return;
     }
     let ending = ending_name(checked);
-    let waiting: Vec<_> = checked.states.iter().map(waits_for_ever).collect();
-    for (state, wrong) in checked.states.iter().zip(&waiting) {
-        let Some(wrong) = wrong else { continue };
+    for state in checked.working() {
+        let Some(wrong) = waits_for_ever(state) else { continue };
         let name = &state.syntax.name;
         let message = format!("`{name}` {wrong}").replace("{ending}", &ending);
         errors.at(name.span(), message);
     }
-    let accused: Vec<_> = waiting.iter().map(Option::is_some).collect();
-    check_deadlines_lead_to_an_end(checked, &accused, errors);
+    if checked.states.iter().any(State::is_terminal) {
+        check_deadlines_lead_to_an_end(checked, errors);
+    }
 }
 
 /// What is wrong with a state that no time limit ends, in the words behind its name.
@@ -138,7 +138,7 @@ fn waits_for_ever(state: &State<'_>) -> Option<&'static str> {
 }
 
 /// Deadlines alone lead from every state to a terminal one, without help from the peer.
-fn check_deadlines_lead_to_an_end(checked: &Checked<'_>, accused: &[bool], errors: &mut Errors) {
+fn check_deadlines_lead_to_an_end(checked: &Checked<'_>, errors: &mut Errors) {
     let next = |state: usize| -> Vec<usize> {
         let deadlines = checked.states[state].deadlines.iter();
         let deadlines = deadlines.filter(|deadline| deadline.syntax.kind != Kind::OfPartial);
@@ -146,13 +146,13 @@ fn check_deadlines_lead_to_an_end(checked: &Checked<'_>, accused: &[bool], error
             .flat_map(|deadline| entered(&deadline.effect.targets, &checked.outcomes))
             .collect()
     };
-    // A state that was accused of having no deadline, or that waits on purpose, accuses nobody else.
-    let mut ends: Vec<bool> = checked
-        .states
-        .iter()
-        .zip(accused)
-        .map(|(state, accused)| state.is_terminal() || state.never.is_some() || *accused)
-        .collect();
+    // A state that waits on purpose, or was told of something else already, is an end here.
+    let reached = super::states::reached(checked);
+    let is_excused = |(index, state): (usize, &State<'_>)| {
+        let is_told = waits_for_ever(state).is_some() || !reached[index];
+        state.is_terminal() || state.never.is_some() || is_told
+    };
+    let mut ends: Vec<bool> = checked.states.iter().enumerate().map(is_excused).collect();
     while let Some(found) =
         (0..ends.len()).find(|&state| !ends[state] && next(state).iter().any(|&it| ends[it]))
     {

@@ -148,7 +148,7 @@ pub(super) fn check_events_are_answered(checked: &Checked<'_>, errors: &mut Erro
     if machine.options.plain.is_some() || machine.shared.unread {
         return;
     }
-    for state in checked.states.iter().filter(|state| !state.is_terminal()) {
+    for state in checked.working() {
         let in_group = state.group.is_some_and(|it| machine.groups[it].scope.unread);
         if state.syntax.scope.unread || in_group {
             continue;

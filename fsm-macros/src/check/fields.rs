@@ -85,7 +85,10 @@ fn check_argument(
 }
 
 fn unbound(place: &Place<'_>, row: Option<&Row>, state: &State, shown: &str) -> String {
-    let bound = row.into_iter().flat_map(|row| &row.alternatives).flat_map(|it| it.bindings());
+    let bound = row
+        .into_iter()
+        .flat_map(|row| &row.alternatives)
+        .flat_map(super::super::model::Alternative::bindings);
     let mut known: Vec<String> = bound.map(ToString::to_string).collect();
     if !place.is_machine() {
         known.extend(state.fields.iter().map(|field| text(&field.member)));
@@ -114,8 +117,12 @@ pub(super) fn check_bound_names_are_no_fields(
     if place.is_machine() {
         return;
     }
-    for name in
-        place.scope.rows.iter().flat_map(|row| &row.alternatives).flat_map(|it| it.bindings())
+    for name in place
+        .scope
+        .rows
+        .iter()
+        .flat_map(|row| &row.alternatives)
+        .flat_map(super::super::model::Alternative::bindings)
     {
         let member = Member::Named(name.clone());
         let states = place.states.iter().map(|&state| checked.states[state].syntax);

@@ -77,7 +77,7 @@ impl<'m, 'e> Resolver<'m, 'e> {
     fn sets(&mut self) {
         for set in &self.machine.sets {
             let targets = set.targets.iter().filter_map(|target| self.target(target, false));
-            let targets = targets.collect();
+            let targets = without_doubles(targets);
             let name = self.outcome_name(&set.name);
             self.outcomes.push(Outcome { name, owner: &set.name, targets });
         }
@@ -142,7 +142,16 @@ impl<'m, 'e> Resolver<'m, 'e> {
             return Answer::Outcome(known);
         }
         let name = self.outcome_name(&action.name);
-        self.outcomes.push(Outcome { name, owner: &action.name, targets: targets.to_vec() });
+        if let Some(twin) = self.outcomes.iter().find(|earlier| earlier.name == name) {
+            let message = format!(
+                "the outcome of `{key}` would be called `{name}`, as that of `{}` is; rename one of them",
+                twin.owner
+            );
+            self.errors.at(action.name.span(), message);
+            return Answer::Nothing;
+        }
+        let targets = without_doubles(targets.iter().cloned());
+        self.outcomes.push(Outcome { name, owner: &action.name, targets });
         self.choices.insert(key, self.outcomes.len() - 1);
         Answer::Outcome(self.outcomes.len() - 1)
     }
@@ -200,6 +209,23 @@ impl<'m, 'e> Resolver<'m, 'e> {
         self.incomplete = true;
         states.iter().position(|state| Some(state.as_str()) == near)
     }
+}
+
+/// A target that is listed twice is reported elsewhere, and must not be two variants.
+fn without_doubles<'m>(targets: impl Iterator<Item = Target<'m>>) -> Vec<Target<'m>> {
+    let mut names: Vec<String> = Vec::new();
+    let mut kept = Vec::new();
+    for target in targets {
+        let name = match &target {
+            Target::Stay { syntax } | Target::Set { syntax, .. } => syntax.name.to_string(),
+            Target::Enter(entry) => entry.state.to_string(),
+        };
+        if !names.contains(&name) {
+            names.push(name);
+            kept.push(target);
+        }
+    }
+    kept
 }
 
 /// What is in force in one state, the nearer scope first.

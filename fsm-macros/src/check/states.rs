@@ -2,7 +2,7 @@
 
 use super::checked::{Checked, State, entered};
 use crate::diag::{Errors, listed};
-use crate::model::{Head, Machine};
+use crate::model::{self, Head, Machine};
 
 pub(super) fn check_names_are_told_apart(machine: &Machine, errors: &mut Errors) {
     for state in machine.states.iter().filter(|state| state.name == "Stay") {
@@ -128,11 +128,8 @@ pub(super) fn check_a_state_reads_in_one_way(checked: &Checked<'_>, errors: &mut
     }
 }
 
-pub(super) fn check_every_state_is_reachable(checked: &Checked<'_>, errors: &mut Errors) {
-    let has_initial = checked.machine.states.iter().any(|state| state.initial.is_some());
-    if !has_initial {
-        return;
-    }
+/// Tells of each state whether any event can lead there from the initial one.
+pub(super) fn reached(checked: &Checked<'_>) -> Vec<bool> {
     let mut reached = vec![false; checked.states.len()];
     let mut ahead = vec![checked.initial];
     while let Some(state) = ahead.pop() {
@@ -140,7 +137,18 @@ pub(super) fn check_every_state_is_reachable(checked: &Checked<'_>, errors: &mut
             ahead.extend(successors(checked, &checked.states[state]));
         }
     }
-    let lost: Vec<_> = (0..reached.len()).filter(|&state| !reached[state]).collect();
+    reached
+}
+
+pub(super) fn check_every_state_is_reachable(checked: &Checked<'_>, errors: &mut Errors) {
+    if !checked.machine.states.iter().any(|state| state.initial.is_some()) {
+        return;
+    }
+    let reached = reached(checked);
+    // A second initial state, or one whose name no row can mean, is reported for that alone.
+    let is_told = |state: &model::State| state.initial.is_some() || state.name == "Stay";
+    let is_lost = |&state: &usize| !reached[state] && !is_told(checked.states[state].syntax);
+    let lost: Vec<_> = (0..reached.len()).filter(is_lost).collect();
     for &state in &lost {
         // Where only a lost state leads here, mending that one mends this one.
         let from_lost = |other: &usize| {

@@ -67,7 +67,8 @@ fn input_function(cx: &Cx<'_, '_>, state: usize) -> TokenStream {
     let word = if cx.is_plain() { "event" } else { "input" };
     let input = local(word, Span::call_site());
     let alphabet = cx.alphabet(state);
-    let alphabet = alphabet.map_or(quote!(::core::convert::Infallible), |it| it.to_token_stream());
+    let alphabet =
+        alphabet.map_or(quote!(::core::convert::Infallible), quote::ToTokens::to_token_stream);
     let arms = input_arms(cx, state);
     // rustc's "non-exhaustive patterns" points at what is matched: at the state's name.
     let matched = local(word, syntax.name.span());
@@ -89,7 +90,7 @@ fn failed_function(cx: &Cx<'_, '_>, state: usize) -> TokenStream {
         }
         None => (None, to_ending(cx, state)),
     };
-    let name = name.map_or_else(|| quote!(_), |name| name.to_token_stream());
+    let name = name.map_or_else(|| quote!(_), quote::ToTokens::to_token_stream);
     let error = cx.error_type();
     let content = quote!(#undo #done);
     function(cx, &quote!(#[cold]), &cx.names[state].failed, &quote!(#name: #error), &content)

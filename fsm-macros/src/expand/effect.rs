@@ -101,11 +101,11 @@ fn called(cx: &Cx<'_, '_>, from: From, effect: &Effect<'_>, action: &Action) -> 
         Answer::Outcome(_) => quote_spanned!(span=> #local_name),
     };
     if !effect.is_fallible() {
-        let typed = match effect.answer {
-            Answer::Nothing => TokenStream::new(),
-            Answer::Outcome(_) => quote_spanned!(span=> : #answer),
+        let name = match effect.answer {
+            Answer::Nothing => quote_spanned!(span=> _),
+            Answer::Outcome(_) => quote_spanned!(span=> #local_name),
         };
-        return quote_spanned!(span=> let #bound #typed = #call; #followed);
+        return quote_spanned!(span=> let #name: #answer = #call; #followed);
     }
     let runtime = &cx.runtime;
     let error = cx.error_type();

@@ -11,14 +11,18 @@ use super::{Cx, connection};
 /// One block with an implementation that compiles and does nothing.
 pub(super) fn block(cx: &Cx<'_, '_>) -> TokenStream {
     let implementation = if cx.is_plain() { plain(cx) } else { machine(cx) };
-    let alphabets = cx.checked.states.iter().filter_map(|state| state.syntax.decode.as_ref());
-    let alphabets = alphabets.map(|decode| &decode.alphabet);
+    let options = &cx.checked.machine.options;
+    let given =
+        [&options.context, &options.input, &options.reply, &options.message, &options.error];
+    let given = given.into_iter().chain([&options.shared]).flatten();
+    let decoders = cx.checked.states.iter().filter_map(|state| state.syntax.decode.as_ref());
+    let types = given.chain(decoders.map(|decode| &decode.alphabet));
     let (generics, _, conditions) = cx.checked.machine.generics.split_for_impl();
     quote! {
         #[allow(dead_code, unused_variables)]
         const _: () = {
             #implementation
-            fn names #generics(#(_: #alphabets),*) #conditions {}
+            fn names #generics(#(_: &#types),*) #conditions {}
         };
     }
 }

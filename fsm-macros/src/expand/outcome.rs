@@ -17,7 +17,8 @@ use crate::model::Shape;
 
 /// All of them, beside the user's enum.
 pub(super) fn enums(cx: &Cx<'_, '_>) -> TokenStream {
-    cx.checked.outcomes.iter().map(|outcome| one(cx, outcome)).collect()
+    let outcomes = cx.checked.outcomes.iter();
+    outcomes.map(|outcome| one(cx, outcome)).collect()
 }
 
 fn one(cx: &Cx<'_, '_>, outcome: &Outcome<'_>) -> TokenStream {
@@ -27,7 +28,9 @@ fn one(cx: &Cx<'_, '_>, outcome: &Outcome<'_>) -> TokenStream {
     let (parameters, _, conditions) = generics.split_for_impl();
     let variants = outcome.targets.iter().map(|target| variant(cx, target));
     let docs = format!("Where `{}` may lead.", outcome.owner);
-    quote! {
+    // What rustc says about the whole enum is shown at the action or the set it is named after.
+    let span = name.span();
+    quote_spanned! {span=>
         #[doc = #docs]
         #visibility enum #name #parameters #conditions {
             #(#variants,)*
@@ -108,7 +111,7 @@ fn generics(cx: &Cx<'_, '_>, outcome: &Outcome<'_>) -> Generics {
         drop_bounds(parameter, &unused);
     }
     if let Some(conditions) = &mut generics.where_clause {
-        let kept = conditions.predicates.iter().filter(|it| !mentions(*it, &unused));
+        let kept = conditions.predicates.iter().filter(|it| !mentions(it, &unused));
         conditions.predicates = kept.cloned().collect();
     }
     generics

@@ -1,7 +1,7 @@
 //! The inherent functions of a machine without a socket. They need nothing but `core` and the table's types.
 
 use proc_macro2::{Span, TokenStream};
-use quote::{ToTokens as _, quote};
+use quote::quote;
 
 use super::{Cx, connection, docs, local, table};
 
@@ -59,7 +59,7 @@ fn handle(cx: &Cx<'_, '_>) -> TokenStream {
     let [context, event] = ["context", "event"].map(|name| local(name, Span::call_site()));
     let context_type = cx.context_type();
     let input = cx.checked.machine.options.input.as_ref();
-    let input = input.map_or(quote!(::core::convert::Infallible), |it| it.to_token_stream());
+    let input = input.map_or(quote!(::core::convert::Infallible), quote::ToTokens::to_token_stream);
     let arms = cx.checked.states.iter().enumerate().map(|(index, state)| {
         let pattern = cx.state_pattern(index);
         let name = &cx.names[index].event;

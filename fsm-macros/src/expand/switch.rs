@@ -100,7 +100,7 @@ fn statement(
 ) -> TokenStream {
     let call = call(cx, action, arguments);
     let span = Span::mixed_site().located_at(action.name.span());
-    quote_spanned!(span=> let () = #call;)
+    quote_spanned!(span=> let _: () = #call;)
 }
 
 /// `context.action(arguments, io)`.
@@ -112,7 +112,7 @@ pub(super) fn call(
     let name = &action.name;
     let span = Span::mixed_site().located_at(name.span());
     let context = local("context", name.span());
-    let io = local("io", name.span());
+    let io = Ident::new("io", Span::mixed_site());
     let io = (!cx.is_plain()).then_some(io);
     let arguments = arguments.chain(io.map(|io| quote!(#io)));
     quote_spanned!(span=> #context.#name(#(#arguments),*))

@@ -23,7 +23,7 @@ pub(super) fn value(cx: &Cx<'_, '_>) -> TokenStream {
     let name = plain_name(&machine.name);
     let docs = &machine.docs;
     let input = machine.options.input.as_ref();
-    let input = input.map(|ty| crate::parse::text(ty.to_token_stream())).unwrap_or_default();
+    let input = input.map(|ty| crate::parse::text(&ty.to_token_stream())).unwrap_or_default();
     let states = cx.checked.states.iter().enumerate().map(|(index, it)| state(cx, index, it));
     let groups = (0..machine.groups.len()).map(|index| group(cx, index));
     let stall = duration(machine.options.stall.unwrap_or(STALL));
@@ -73,7 +73,7 @@ fn state(cx: &Cx<'_, '_>, index: usize, state: &State<'_>) -> TokenStream {
     let leave = optional(syntax.leave.as_ref().map(|action| plain_name(&action.name)));
     let decode = optional(syntax.decode.as_ref().map(|decode| {
         let field = member(&decode.field);
-        let alphabet = crate::parse::text(decode.alphabet.to_token_stream());
+        let alphabet = crate::parse::text(&decode.alphabet.to_token_stream());
         quote!((#field, #alphabet))
     }));
     let (shed, class) = (shed(cx, state), class(cx, state));

@@ -56,7 +56,7 @@ fn limit(input: ParseStream<'_>) -> syn::Result<Limit> {
     if !input.peek(Ident) {
         let message =
             "expected a limit; write `10s`, a method such as `keep_alive()`, or `never = \"why\"`";
-        return Err(input.error(message));
+        return Err(syn::Error::new(input.span(), message));
     }
     if !input.peek2(syn::token::Paren) {
         let word: Ident = input.parse()?;
@@ -78,34 +78,35 @@ fn kind(input: ParseStream<'_>) -> syn::Result<Kind> {
     if !input.peek(Ident) {
         return Ok(Kind::SinceEntry);
     }
-    match word(input, &["without", "of"])? {
-        "of" => word(input, &["partial"]).map(|_| Kind::OfPartial),
+    let first: Ident = input.parse()?;
+    match known(&first, &["without", "of"])? {
+        "of" => next(input, &first, &["partial"]).map(|_| Kind::OfPartial),
         _ if input.peek(LitInt) => {
             let bytes: LitInt = input.parse()?;
-            word(input, &["bytes"])?;
+            next(input, &first, &["bytes"])?;
             bytes.base10_parse().map(Kind::WithoutBytes)
         }
-        _ => Ok(match word(input, &["input", "progress"])? {
+        _ => Ok(match next(input, &first, &["input", "progress"])? {
             "input" => Kind::WithoutInput,
             _ => Kind::WithoutProgress,
         }),
     }
 }
 
-/// One of the words that may stand here.
-fn word<'a>(input: ParseStream<'_>, known: &[&'a str]) -> syn::Result<&'a str> {
-    let wrong = |span, found: &str| {
-        let near = nearest(found, known.iter().copied());
-        let found = if found.is_empty() { "this".to_owned() } else { format!("`{found}`") };
-        let message = format!("{found} is no kind of deadline{}", did_you_mean(near, KIND_WORDS));
-        syn::Error::new(span, message)
-    };
-    if !input.peek(Ident) {
-        return Err(wrong(input.span(), ""));
-    }
-    let word: Ident = input.parse()?;
-    let found = known.iter().find(|known| word == known);
-    found.copied().ok_or_else(|| wrong(word.span(), &word.to_string()))
+/// The word behind `before`, which has to be one of a few.
+fn next<'a>(input: ParseStream<'_>, before: &Ident, words: &[&'a str]) -> syn::Result<&'a str> {
+    if input.peek(Ident) { known(&input.parse()?, words) } else { Err(no_kind(before, None)) }
+}
+
+fn known<'a>(word: &Ident, words: &[&'a str]) -> syn::Result<&'a str> {
+    let near = || nearest(&word.to_string(), words.iter().copied()).map(ToOwned::to_owned);
+    let found = words.iter().find(|known| word == known).copied();
+    found.ok_or_else(|| no_kind(word, near().as_deref()))
+}
+
+fn no_kind(word: &Ident, near: Option<&str>) -> syn::Error {
+    let message = format!("`{word}` is no kind of deadline{}", did_you_mean(near, KIND_WORDS));
+    syn::Error::new(word.span(), message)
 }
 
 /// A literal such as `500ms`, `10s`, `5min` or `2h`.

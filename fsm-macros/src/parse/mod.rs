@@ -79,7 +79,7 @@ fn machine_attributes(machine: &mut Machine, attributes: &[Attribute], errors: &
                 None => machine.incomplete = true,
             },
             "class" => {
-                machine.options.class = errors.keep(arguments(attribute, "preferred", class))
+                machine.options.class = errors.keep(arguments(attribute, "preferred", class));
             }
             "on" | "after" | "ignores" => {
                 scope_attribute(&mut machine.shared, name, attribute, docs.take(), errors);
@@ -220,6 +220,9 @@ fn scope_item(
         errors.push(error);
         use_up(input);
     } else if let Some(rest) = use_up(input) {
+        if let ("on", Some(row)) = (name, scope.rows.last_mut()) {
+            row.effect.broken = true;
+        }
         let message = match name {
             "on" => "unexpected token; a row reads `EVENT => action(args) -> TARGET | TARGET`",
             "after" => "unexpected token; a deadline reads `10s => action(args) -> TARGET`",
@@ -373,9 +376,9 @@ impl Docs {
     fn next_helper(&mut self, attribute: &Attribute) -> Option<&'static str> {
         if let Some(line) = doc_line(attribute) {
             if self.helper_seen {
-                self.row.push(line)
+                self.row.push(line);
             } else {
-                self.item.push(line)
+                self.item.push(line);
             }
             return None;
         }

@@ -27,11 +27,11 @@ pub(super) fn parse(input: ParseStream<'_>, docs: String, errors: &mut Errors) -
 fn text_until(start: ParseStream<'_>, end: ParseStream<'_>) -> String {
     let left = end.cursor().token_stream().into_iter().count();
     let all: Vec<TokenTree> = start.cursor().token_stream().into_iter().collect();
-    text(all[..all.len() - left].iter().cloned().collect())
+    text(&all[..all.len() - left].iter().cloned().collect())
 }
 
 /// Tokens as one would write them: no space before brackets and commas.
-pub(crate) fn text(tokens: TokenStream) -> String {
+pub(crate) fn text(tokens: &TokenStream) -> String {
     let mut text = tokens.to_string().replace('\n', " ");
     let tight = [
         (" (", "("),
@@ -66,12 +66,16 @@ pub(super) fn effect(input: ParseStream<'_>, errors: &mut Errors) -> Effect {
 
 fn read_effect(input: ParseStream<'_>, effect: &mut Effect) -> syn::Result<()> {
     if input.peek(Token![=>]) {
-        input.parse::<Token![=>]>()?;
+        let arrow: Token![=>] = input.parse()?;
+        if input.is_empty() {
+            let message = "an action is missing; name a method of the context";
+            return Err(syn::Error::new(joined(arrow.spans), message));
+        }
         effect.action = Some(action(input)?);
     }
     if input.peek(Token![->]) {
         let arrow: Token![->] = input.parse()?;
-        let span = arrow.spans[0].join(arrow.spans[1]).unwrap_or(arrow.spans[0]);
+        let span = joined(arrow.spans);
         effect.arrow = Some(span);
         if input.is_empty() {
             let message = "a target is missing; name the state the row leads to";
@@ -85,12 +89,34 @@ fn read_effect(input: ParseStream<'_>, effect: &mut Effect) -> syn::Result<()> {
     Ok(())
 }
 
+/// Parses what stands in brackets. After an error the rest is used up, or syn reports that as well.
+fn inside<T>(
+    content: ParseStream<'_>,
+    parser: impl FnOnce(ParseStream<'_>) -> syn::Result<T>,
+) -> syn::Result<T> {
+    let parsed = parser(content);
+    if parsed.is_err() {
+        super::use_up(content);
+    }
+    parsed
+}
+
+/// Both halves of an arrow.
+fn joined([first, second]: [Span; 2]) -> Span {
+    first.join(second).unwrap_or(first)
+}
+
+/// An error about what comes next, in our words only: `input.error` adds its own where nothing comes.
+fn missing(input: ParseStream<'_>, message: &str) -> syn::Error {
+    syn::Error::new(input.span(), message)
+}
+
 /// `name`, `name(a, b)`, `name(a)?`.
 pub(super) fn action(input: ParseStream<'_>) -> syn::Result<Action> {
-    if input.peek(Token![->]) || input.is_empty() || !input.peek(Ident::peek_any) {
-        return Err(input.error("an action is missing; name a method of the context"));
+    if !input.peek(Ident::peek_any) {
+        return Err(missing(input, "an action is missing; name a method of the context"));
     }
-    let name: Ident = input.parse()?;
+    let name = input.call(Ident::parse_any)?;
     if input.peek(Token![.]) || input.peek(Token![::]) {
         let message = "an action is a method of the context; write its name alone";
         return Err(syn::Error::new(name.span(), message));
@@ -99,7 +125,9 @@ pub(super) fn action(input: ParseStream<'_>) -> syn::Result<Action> {
     if input.peek(token::Paren) {
         let content;
         syn::parenthesized!(content in input);
-        let parsed = Punctuated::<_, Token![,]>::parse_terminated_with(&content, argument)?;
+        let parsed = inside(&content, |input| {
+            Punctuated::<_, Token![,]>::parse_terminated_with(input, argument)
+        })?;
         arguments.extend(parsed);
     }
     let fallible =
@@ -122,7 +150,7 @@ fn argument(input: ParseStream<'_>) -> syn::Result<Member> {
 /// `Name`, `Name "label"`, `Name { carried, .. } "label"`.
 pub(super) fn target(input: ParseStream<'_>) -> syn::Result<Target> {
     if !input.peek(Ident) {
-        return Err(input.error("expected a target; name a state, a named outcome or `Stay`"));
+        return Err(missing(input, "expected a target; name a state, a named outcome or `Stay`"));
     }
     let name: Ident = input.parse()?;
     let carried = if input.peek(token::Brace) { Some(carried(input)?) } else { None };
@@ -137,6 +165,10 @@ pub(super) fn target(input: ParseStream<'_>) -> syn::Result<Target> {
 fn carried(input: ParseStream<'_>) -> syn::Result<Carried> {
     let content;
     syn::braced!(content in input);
+    inside(&content, carried_fields)
+}
+
+fn carried_fields(content: ParseStream<'_>) -> syn::Result<Carried> {
     let mut carried = Carried { fields: Vec::new(), rest: false };
     while !content.is_empty() {
         if content.peek(Token![..]) {
@@ -148,7 +180,7 @@ fn carried(input: ParseStream<'_>) -> syn::Result<Carried> {
         if content.peek(Token![:]) {
             let message =
                 "a field keeps its name when it is carried; let the action answer another";
-            return Err(content.error(message));
+            return Err(missing(content, message));
         }
         if content.parse::<Option<Token![,]>>()?.is_none() {
             break;
@@ -157,7 +189,7 @@ fn carried(input: ParseStream<'_>) -> syn::Result<Carried> {
     if content.is_empty() {
         Ok(carried)
     } else {
-        Err(content.error("unexpected token; carried fields are names, with `..` at the end"))
+        Err(missing(content, "unexpected token; carried fields are names, with `..` at the end"))
     }
 }
 
@@ -178,13 +210,16 @@ fn alternative(input: ParseStream<'_>) -> syn::Result<Alternative> {
     }
     let content;
     syn::parenthesized!(content in input);
-    runtime_payload(&content, name, head)
+    inside(&content, |content| runtime_payload(content, name, head))
 }
 
 /// The name of an event and what it says, without what follows it.
 fn event_name(input: ParseStream<'_>) -> syn::Result<(Ident, Head)> {
     if !input.peek(Ident::peek_any) || input.peek(Token![_]) {
-        return Err(input.error("expected an event; write an input such as `Line(line)`, or `eof`"));
+        return Err(missing(
+            input,
+            "expected an event; write an input such as `Line(line)`, or `eof`",
+        ));
     }
     let name = input.call(Ident::parse_any)?;
     let word = name.unraw().to_string();
@@ -248,7 +283,7 @@ fn expect_end(content: ParseStream<'_>) -> syn::Result<()> {
     if content.is_empty() {
         return Ok(());
     }
-    Err(content.error("expected one name or one variant; write a row for each variant"))
+    Err(missing(content, "expected one name or one variant; write a row for each variant"))
 }
 
 /// The fields behind a variant's name.
@@ -257,11 +292,11 @@ fn variant_pattern(input: ParseStream<'_>, name: Ident) -> syn::Result<VariantPa
     let content;
     let fields = if input.peek(token::Paren) {
         let paren = syn::parenthesized!(content in input);
-        let names = names(&content, binding, &mut bindings)?;
+        let names = inside(&content, |input| names(input, binding, &mut bindings))?;
         grouped(Delimiter::Parenthesis, names, paren.span.join())
     } else if input.peek(token::Brace) {
         let brace = syn::braced!(content in input);
-        let names = names(&content, field_binding, &mut bindings)?;
+        let names = inside(&content, |input| names(input, field_binding, &mut bindings))?;
         grouped(Delimiter::Brace, names, brace.span.join())
     } else {
         TokenStream::new()
@@ -344,8 +379,13 @@ fn ignored(input: ParseStream<'_>) -> syn::Result<Ignored> {
     }
     let content;
     syn::parenthesized!(content in input);
+    inside(&content, |content| ignored_variant(content, token, &head))
+}
+
+/// The variant in `message(Refresh)`.
+fn ignored_variant(content: ParseStream<'_>, token: Ident, event: &Head) -> syn::Result<Ignored> {
     let variant: Ident = content.parse()?;
-    let head = match head {
+    let head = match event {
         Head::Reply(_) => Head::Reply(Some(variant.to_string())),
         Head::Message(_) => Head::Message(Some(variant.to_string())),
         _ => {
@@ -353,6 +393,6 @@ fn ignored(input: ParseStream<'_>) -> syn::Result<Ignored> {
             return Err(syn::Error::new(variant.span(), message));
         }
     };
-    expect_end(&content)?;
+    expect_end(content)?;
     Ok(Ignored { head, token, variant: Some(variant) })
 }

@@ -1,1 +1,33 @@
-//! placeholder
+//! The measurements behind the README's claims: servers to start, a client to load them, counters to read.
+
+pub mod cost;
+pub mod count;
+pub mod heap;
+pub mod load;
+pub mod options;
+pub mod peer;
+pub mod pin;
+pub mod report;
+pub mod server;
+
+use std::time::Instant;
+
+/// The clock of the client and of the harness; the rule against reading it is for machines and workers.
+#[must_use]
+#[allow(clippy::disallowed_methods, reason = "a client that measures time has to read the clock")]
+pub fn now() -> Instant {
+    Instant::now()
+}
+
+/// The servers that are compared, C first: every ratio is to it.
+#[must_use]
+pub fn servers() -> Vec<server::Spec> {
+    let beside = |program: &str| server::target_directory().unwrap_or_default().join(program);
+    vec![
+        server::Spec::c(),
+        server::Spec::ours(),
+        server::Spec::built("tokio", &beside("tokio_echo")),
+        server::Spec::built("tokio LinesCodec", &beside("tokio_lines")),
+        server::Spec::built("threads", &beside("threads_echo")),
+    ]
+}

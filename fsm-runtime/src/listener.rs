@@ -1,0 +1,164 @@
+//! Listening sockets: bound, made not to block, with the options that accepted sockets inherit.
+
+use std::fmt;
+use std::io;
+use std::net::SocketAddr;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::path::{Path, PathBuf};
+
+use rustix::io::Errno;
+use rustix::net::{
+    AddressFamily, SocketAddrAny, SocketAddrUnix, SocketFlags, SocketType, bind, connect,
+    getsockname, listen, socket_with, sockopt,
+};
+
+use crate::peer::Address;
+
+/// The connections the kernel keeps ready to be accepted. The system's own limit is 4,096 since Linux 5.4;
+/// the 128 that `std` asks for overflow in a burst.
+const BACKLOG: i32 = 4_096;
+
+/// A listening socket. A Unix socket's path is removed with it.
+#[derive(Debug)]
+pub(crate) struct Listener {
+    socket: OwnedFd,
+    address: Address,
+    path: Option<PathBuf>,
+}
+
+/// An address that could not be listened on.
+#[derive(Debug)]
+pub struct BindError {
+    address: Address,
+    error: io::Error,
+}
+
+impl fmt::Display for BindError {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "cannot listen on {}: {}", self.address, self.error)?;
+        match self.error.kind() {
+            io::ErrorKind::AddrInUse => {
+                formatter.write_str("; stop what listens there, or choose another")
+            }
+            io::ErrorKind::PermissionDenied => {
+                formatter.write_str("; choose a port over 1023 or a folder that may be written")
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+impl std::error::Error for BindError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        Some(&self.error)
+    }
+}
+
+impl Listener {
+    /// Listens on an address.
+    ///
+    /// # Errors
+    /// The address is in use, is not this machine's, or may not be listened on.
+    pub(crate) fn bind(address: &Address) -> Result<Self, BindError> {
+        let bound = match address {
+            Address::Tcp(tcp) => bind_tcp(*tcp),
+            Address::Unix(path) => bind_unix(path),
+        };
+        bound.map_err(|error| BindError { address: address.clone(), error: error.into() })
+    }
+
+    /// The address listened on, with the port that the system chose.
+    pub(crate) fn address(&self) -> &Address {
+        &self.address
+    }
+
+    /// Accepts one connection, set not to block and closed in child processes.
+    pub(crate) fn accept(&self) -> Result<(OwnedFd, Option<SocketAddrAny>), Errno> {
+        accept_nonblocking(self.socket.as_fd())
+    }
+}
+
+impl AsFd for Listener {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.socket.as_fd()
+    }
+}
+
+impl Drop for Listener {
+    fn drop(&mut self) {
+        if let Some(path) = &self.path {
+            // Somebody else may have removed it, which is what was wanted.
+            let _ = std::fs::remove_file(path);
+        }
+    }
+}
+
+fn bind_tcp(address: SocketAddr) -> Result<Listener, Errno> {
+    let family = if address.is_ipv4() { AddressFamily::INET } else { AddressFamily::INET6 };
+    let socket = nonblocking_socket(family)?;
+    sockopt::set_socket_reuseaddr(&socket, true)?;
+    if address.is_ipv6() {
+        // One address means one address: `[::]` beside `0.0.0.0` is two listeners.
+        sockopt::set_ipv6_v6only(&socket, true)?;
+    }
+    // Accepted sockets inherit it, which saves a call a connection.
+    sockopt::set_tcp_nodelay(&socket, true)?;
+    #[cfg(target_vendor = "apple")]
+    sockopt::set_socket_nosigpipe(&socket, true)?;
+    bind(&socket, &address)?;
+    listen(&socket, BACKLOG)?;
+    let bound = SocketAddr::try_from(getsockname(&socket)?).unwrap_or(address);
+    Ok(Listener { socket, address: Address::Tcp(bound), path: None })
+}
+
+fn bind_unix(path: &Path) -> Result<Listener, Errno> {
+    let address = SocketAddrUnix::new(path)?;
+    let socket = nonblocking_socket(AddressFamily::UNIX)?;
+    match bind(&socket, &address) {
+        Err(Errno::ADDRINUSE) if is_abandoned(&address) => {
+            std::fs::remove_file(path)
+                .map_err(|error| Errno::from_io_error(&error).unwrap_or(Errno::ADDRINUSE))?;
+            bind(&socket, &address)?;
+        }
+        bound => bound?,
+    }
+    listen(&socket, BACKLOG)?;
+    Ok(Listener { socket, address: Address::Unix(path.to_owned()), path: Some(path.to_owned()) })
+}
+
+/// Tells whether a socket's path was left behind by a server that is gone: nobody answers there.
+fn is_abandoned(address: &SocketAddrUnix) -> bool {
+    let Ok(probe) = nonblocking_socket(AddressFamily::UNIX) else { return false };
+    connect(&probe, address) == Err(Errno::CONNREFUSED)
+}
+
+#[cfg(not(target_vendor = "apple"))]
+fn nonblocking_socket(family: AddressFamily) -> Result<OwnedFd, Errno> {
+    socket_with(family, SocketType::STREAM, SocketFlags::NONBLOCK | SocketFlags::CLOEXEC, None)
+}
+
+#[cfg(not(target_vendor = "apple"))]
+fn accept_nonblocking(listener: BorrowedFd<'_>) -> Result<(OwnedFd, Option<SocketAddrAny>), Errno> {
+    rustix::net::acceptfrom_with(listener, SocketFlags::NONBLOCK | SocketFlags::CLOEXEC)
+}
+
+/// Apple's systems set the flags one by one.
+#[cfg(target_vendor = "apple")]
+fn nonblocking_socket(family: AddressFamily) -> Result<OwnedFd, Errno> {
+    let socket = socket_with(family, SocketType::STREAM, SocketFlags::empty(), None)?;
+    set_flags(socket.as_fd())?;
+    Ok(socket)
+}
+
+#[cfg(target_vendor = "apple")]
+fn accept_nonblocking(listener: BorrowedFd<'_>) -> Result<(OwnedFd, Option<SocketAddrAny>), Errno> {
+    let (socket, address) = rustix::net::acceptfrom(listener)?;
+    set_flags(socket.as_fd())?;
+    Ok((socket, address))
+}
+
+#[cfg(target_vendor = "apple")]
+fn set_flags(socket: BorrowedFd<'_>) -> Result<(), Errno> {
+    rustix::io::ioctl_fionbio(socket, true)?;
+    rustix::io::fcntl_setfd(socket, rustix::io::FdFlags::CLOEXEC)
+}

@@ -1,0 +1,230 @@
+//! The real system: thin calls on sockets, each with its three outcomes, over one of two ways to wait.
+//! It decides nothing.
+
+use std::fs::File;
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::net::UnixStream;
+use std::time::Duration;
+
+use rustix::io::Errno;
+use rustix::net::{RecvFlags, SendFlags, Shutdown, SocketAddrAny, sockopt};
+
+use crate::key::Key;
+use crate::listener::Listener;
+use crate::peer::Peer;
+use crate::sys::{Accept, Readiness, Ready, Sys, Transfer, Wait};
+
+#[cfg(all(target_os = "linux", not(polling_test_poll_backend), not(feature = "portable")))]
+pub(crate) mod direct;
+#[cfg(any(not(target_os = "linux"), polling_test_poll_backend, feature = "portable"))]
+pub(crate) mod portable;
+
+/// The way to wait that suits this system: directly on Linux, through `polling` elsewhere and where the
+/// feature `portable` asks for it.
+#[cfg(all(target_os = "linux", not(polling_test_poll_backend), not(feature = "portable")))]
+pub(crate) type Native = Real<direct::Direct>;
+/// The way to wait that suits this system.
+#[cfg(any(not(target_os = "linux"), polling_test_poll_backend, feature = "portable"))]
+pub(crate) type Native = Real<portable::Portable>;
+
+/// The waiting half of the system.
+pub(crate) trait Poll: Sized {
+    fn new() -> io::Result<Self>;
+    fn now(&mut self) -> u64;
+    fn wait(&mut self, wait: Wait) -> io::Result<()>;
+    fn next_event(&mut self) -> Option<Readiness>;
+    /// Watches a connection for both directions.
+    fn add(&mut self, socket: BorrowedFd<'_>, key: Key) -> io::Result<()>;
+    /// Watches a source that is only read, and reports it as long as it is ready.
+    fn add_source(&mut self, source: BorrowedFd<'_>, key: Key) -> io::Result<()>;
+    /// Asks again for readiness that is reported once.
+    fn rearm(&mut self, socket: BorrowedFd<'_>, key: Key, waits: Ready) -> io::Result<()>;
+    /// Has a source read by the worker reported again.
+    fn rearm_source(&mut self, source: BorrowedFd<'_>, key: Key) -> io::Result<()>;
+    /// Ends the watching of a connection that is about to be closed.
+    fn forget(&mut self, socket: BorrowedFd<'_>);
+    /// Ends the watching of a source that stays open.
+    fn remove_source(&mut self, source: BorrowedFd<'_>) -> io::Result<()>;
+}
+
+/// The real system of one worker.
+pub(crate) struct Real<P> {
+    poll: P,
+    listeners: Vec<Listener>,
+    control: UnixStream,
+    reserve: Option<OwnedFd>,
+}
+
+/// The most requests to stop read at once; the second one already stops.
+const CONTROL_BYTES: usize = 16;
+
+impl<P: Poll> Real<P> {
+    /// A system that accepts from the listeners and stops when bytes come from `control`.
+    pub(crate) fn new(listeners: Vec<Listener>, control: UnixStream) -> io::Result<Self> {
+        let mut poll = P::new()?;
+        control.set_nonblocking(true)?;
+        poll.add_source(control.as_fd(), Key::CONTROL)?;
+        for (number, listener) in listeners.iter().enumerate() {
+            poll.add_source(listener.as_fd(), Key::listener(number))?;
+        }
+        let mut system = Self { poll, listeners, control, reserve: None };
+        system.keep_reserve();
+        Ok(system)
+    }
+}
+
+impl<P: Poll> Sys for Real<P> {
+    type Socket = OwnedFd;
+
+    #[inline]
+    fn now(&mut self) -> u64 {
+        self.poll.now()
+    }
+
+    #[inline]
+    fn wait(&mut self, wait: Wait) -> io::Result<()> {
+        self.poll.wait(wait)
+    }
+
+    #[inline]
+    fn next_event(&mut self) -> Option<Readiness> {
+        self.poll.next_event()
+    }
+
+    fn stop_requests(&mut self) -> usize {
+        let mut bytes = [0; CONTROL_BYTES];
+        let count = io::Read::read(&mut self.control, &mut bytes).unwrap_or(0);
+        let rearmed = self.poll.rearm_source(self.control.as_fd(), Key::CONTROL);
+        if let Err(error) = rearmed {
+            tracing::error!(%error, "requests to stop are not heard any more");
+        }
+        count
+    }
+
+    fn listeners(&self) -> usize {
+        self.listeners.len()
+    }
+
+    fn accept(&mut self, listener: usize) -> Accept<OwnedFd> {
+        let Some(source) = self.listeners.get(listener) else { return Accept::WouldBlock };
+        let error = match source.accept() {
+            Ok((socket, address)) => return Accept::Socket(socket, peer_of(address)),
+            Err(error) => error,
+        };
+        match error {
+            Errno::WOULDBLOCK => {
+                match self.poll.rearm_source(source.as_fd(), Key::listener(listener)) {
+                    Ok(()) => Accept::WouldBlock,
+                    Err(error) => Accept::Broken(error),
+                }
+            }
+            Errno::MFILE | Errno::NFILE | Errno::NOBUFS | Errno::NOMEM => {
+                Accept::Exhausted(error.into())
+            }
+            Errno::INVAL | Errno::BADF | Errno::NOTSOCK | Errno::OPNOTSUPP => {
+                Accept::Broken(error.into())
+            }
+            // accept(2): errors pending on the new socket are handed out here, and the next may be well.
+            _ => Accept::Retry,
+        }
+    }
+
+    fn listen(&mut self, listener: usize, on: bool) -> io::Result<()> {
+        let Some(source) = self.listeners.get(listener) else { return Ok(()) };
+        if on {
+            self.poll.add_source(source.as_fd(), Key::listener(listener))
+        } else {
+            self.poll.remove_source(source.as_fd())
+        }
+    }
+
+    fn close_listeners(&mut self) {
+        for listener in self.listeners.drain(..) {
+            // A listener that was paused is not watched, so the answer does not matter.
+            let _ = self.poll.remove_source(listener.as_fd());
+        }
+    }
+
+    fn release_reserve(&mut self) {
+        self.reserve = None;
+    }
+
+    fn keep_reserve(&mut self) {
+        if self.reserve.is_none() {
+            self.reserve = File::open("/dev/null").ok().map(OwnedFd::from);
+        }
+    }
+
+    fn register(&mut self, socket: &OwnedFd, key: Key) -> io::Result<()> {
+        self.poll.add(socket.as_fd(), key)
+    }
+
+    #[inline]
+    fn rearm(&mut self, socket: &OwnedFd, key: Key, waits: Ready) -> io::Result<()> {
+        self.poll.rearm(socket.as_fd(), key, waits)
+    }
+
+    #[inline]
+    fn receive(&mut self, socket: &OwnedFd, buffer: &mut [u8]) -> Transfer {
+        match rustix::net::recv(socket, buffer, RecvFlags::empty()) {
+            Ok((_, count)) => Transfer::Moved(count),
+            Err(error) => failed(error),
+        }
+    }
+
+    #[inline]
+    fn send(&mut self, socket: &OwnedFd, bytes: &[u8]) -> Transfer {
+        match rustix::net::send(socket, bytes, SEND_FLAGS) {
+            Ok(count) => Transfer::Moved(count),
+            Err(error) => failed(error),
+        }
+    }
+
+    fn finish_sending(&mut self, socket: &OwnedFd) {
+        // It fails only where the peer has reset the connection, which reading will find out.
+        let _ = rustix::net::shutdown(socket, Shutdown::Write);
+    }
+
+    fn close(&mut self, socket: OwnedFd) {
+        self.poll.forget(socket.as_fd());
+    }
+
+    fn abort(&mut self, socket: OwnedFd) {
+        // Unix sockets have no reset; for them this is an ordinary close.
+        let _ = sockopt::set_socket_linger(&socket, Some(Duration::ZERO));
+        self.close(socket);
+    }
+
+    fn take_error(&mut self, socket: &OwnedFd) -> Option<io::Error> {
+        match sockopt::socket_error(socket) {
+            Ok(Ok(())) => None,
+            Ok(Err(error)) | Err(error) => Some(error.into()),
+        }
+    }
+}
+
+/// No SIGPIPE for a peer that has gone, whatever the process does with that signal.
+#[cfg(not(target_vendor = "apple"))]
+const SEND_FLAGS: SendFlags = SendFlags::NOSIGNAL;
+/// Apple's systems have a socket option for it, which the listener sets.
+#[cfg(target_vendor = "apple")]
+const SEND_FLAGS: SendFlags = SendFlags::empty();
+
+#[cold]
+fn failed(error: Errno) -> Transfer {
+    match error {
+        Errno::WOULDBLOCK => Transfer::WouldBlock,
+        // A signal came before a byte moved: the readiness still holds.
+        Errno::INTR => Transfer::WouldBlock,
+        error => Transfer::Gone(error.into()),
+    }
+}
+
+fn peer_of(address: Option<SocketAddrAny>) -> Peer {
+    let Some(address) = address else { return Peer::Unknown };
+    match std::net::SocketAddr::try_from(address) {
+        Ok(address) => Peer::Tcp(address),
+        Err(_) => Peer::Unix,
+    }
+}

@@ -1,0 +1,180 @@
+//! Waiting on Linux: directly on the descriptor of `polling`'s poller, one system call a wait.
+//!
+//! `Poller::wait` makes five calls, which costs the most at low load, where latency is judged. Connections
+//! are registered once, for both directions, by edges and with the peer's half-close, which `polling` cannot
+//! ask for; they are never re-armed and leave with their last descriptor. Keys of nobody here, such as that
+//! of `polling`'s own notifier, are ignored by the worker.
+
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+
+use polling::Poller;
+use rustix::buffer::spare_capacity;
+use rustix::event::epoll::{self, EventData, EventFlags};
+use rustix::io::Errno;
+use rustix::time::{
+    ClockId, Itimerspec, TimerfdClockId, TimerfdFlags, TimerfdTimerFlags, Timespec, clock_gettime,
+    timerfd_create, timerfd_settime,
+};
+
+use crate::key::Key;
+use crate::real::Poll;
+use crate::sys::{Readiness, Ready, Wait};
+
+/// The events taken by one wait: 3 KiB, and enough that a wait's own cost vanishes.
+const EVENTS: usize = 256;
+
+const MILLIS_PER_SECOND: u64 = 1_000;
+const NANOS_PER_MILLI: u64 = 1_000_000;
+
+/// The poller of one worker.
+pub(crate) struct Direct {
+    poller: Poller,
+    events: Vec<epoll::Event>,
+    next: usize,
+    timer: OwnedFd,
+    /// When the timer goes off, if it is armed.
+    armed: Option<u64>,
+    /// When the timer last went off. The coarse clock lags by up to a tick of the kernel; without this the
+    /// worker would find nothing due and wait again at once.
+    fired: u64,
+}
+
+impl Poll for Direct {
+    fn new() -> io::Result<Self> {
+        let poller = Poller::new()?;
+        let flags = TimerfdFlags::CLOEXEC | TimerfdFlags::NONBLOCK;
+        let timer = timerfd_create(TimerfdClockId::Monotonic, flags)?;
+        let key = data(Key::TIMER);
+        // By edges and never read: each expiry is one event, and none needs a call to clear it.
+        epoll::add(poller.as_fd(), &timer, key, EventFlags::IN | EventFlags::ET)?;
+        let events = Vec::with_capacity(EVENTS);
+        Ok(Self { poller, events, next: 0, timer, armed: None, fired: 0 })
+    }
+
+    #[inline]
+    fn now(&mut self) -> u64 {
+        millis(clock_gettime(ClockId::MonotonicCoarse)).max(self.fired)
+    }
+
+    #[inline]
+    fn wait(&mut self, wait: Wait) -> io::Result<()> {
+        let poll = Timespec { tv_sec: 0, tv_nsec: 0 };
+        let timeout = match wait {
+            Wait::Poll => Some(&poll),
+            Wait::Forever => None,
+            Wait::Until(millis) => {
+                self.arm(millis)?;
+                None
+            }
+        };
+        self.events.clear();
+        self.next = 0;
+        match epoll::wait(self.poller.as_fd(), spare_capacity(&mut self.events), timeout) {
+            Ok(_) | Err(Errno::INTR) => Ok(()),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    #[inline]
+    fn next_event(&mut self) -> Option<Readiness> {
+        let event = self.events.get(self.next)?;
+        self.next += 1;
+        let word = usize::try_from(event.data.u64()).unwrap_or(usize::MAX);
+        let key = Key::from_word(word);
+        if key == Key::TIMER {
+            self.fired = self.armed.take().unwrap_or(self.fired);
+        }
+        Some(Readiness { key, ready: ready(event.flags) })
+    }
+
+    fn add(&mut self, socket: BorrowedFd<'_>, key: Key) -> io::Result<()> {
+        let flags = EventFlags::IN | EventFlags::OUT | EventFlags::RDHUP | EventFlags::ET;
+        Ok(epoll::add(self.poller.as_fd(), socket, data(key), flags)?)
+    }
+
+    fn add_source(&mut self, source: BorrowedFd<'_>, key: Key) -> io::Result<()> {
+        Ok(epoll::add(self.poller.as_fd(), source, data(key), EventFlags::IN)?)
+    }
+
+    #[inline]
+    fn rearm(&mut self, _: BorrowedFd<'_>, _: Key, _: Ready) -> io::Result<()> {
+        Ok(())
+    }
+
+    #[inline]
+    fn rearm_source(&mut self, _: BorrowedFd<'_>, _: Key) -> io::Result<()> {
+        Ok(())
+    }
+
+    #[inline]
+    fn forget(&mut self, _: BorrowedFd<'_>) {}
+
+    fn remove_source(&mut self, source: BorrowedFd<'_>) -> io::Result<()> {
+        Ok(epoll::delete(self.poller.as_fd(), source)?)
+    }
+}
+
+impl Direct {
+    /// Arms the timer, unless it goes off early enough as it is. A wait with a timeout of its own would cost
+    /// about 1,000 instructions each time.
+    #[inline]
+    fn arm(&mut self, at: u64) -> io::Result<()> {
+        if self.armed.is_some_and(|armed| armed <= at) {
+            return Ok(());
+        }
+        self.set_timer(at)
+    }
+
+    #[cold]
+    fn set_timer(&mut self, at: u64) -> io::Result<()> {
+        let zero = Timespec { tv_sec: 0, tv_nsec: 0 };
+        let value = Itimerspec { it_interval: zero, it_value: timespec(at) };
+        timerfd_settime(&self.timer, TimerfdTimerFlags::ABSTIME, &value)?;
+        self.armed = Some(at);
+        Ok(())
+    }
+}
+
+fn data(key: Key) -> EventData {
+    EventData::new_u64(key.word() as u64)
+}
+
+#[inline]
+fn millis(time: Timespec) -> u64 {
+    time.tv_sec.cast_unsigned() * MILLIS_PER_SECOND + time.tv_nsec.cast_unsigned() / NANOS_PER_MILLI
+}
+
+fn timespec(millis: u64) -> Timespec {
+    let nanos = (millis % MILLIS_PER_SECOND) * NANOS_PER_MILLI;
+    // A time of zero would disarm the timer instead of letting it go off at once.
+    let nanos = if millis == 0 { 1 } else { nanos };
+    Timespec { tv_sec: (millis / MILLIS_PER_SECOND).cast_signed(), tv_nsec: nanos.cast_signed() }
+}
+
+#[inline]
+fn ready(flags: EventFlags) -> Ready {
+    let mut ready = Ready::NONE;
+    if flags.contains(EventFlags::IN) {
+        ready = ready.and(Ready::READ);
+    }
+    if flags.contains(EventFlags::OUT) {
+        ready = ready.and(Ready::WRITE);
+    }
+    if flags.intersects(EventFlags::RDHUP | EventFlags::HUP | EventFlags::ERR) {
+        ready = ready.and(closed(flags));
+    }
+    ready
+}
+
+#[cold]
+fn closed(flags: EventFlags) -> Ready {
+    let mut ready = Ready::READ.and(Ready::READ_CLOSED);
+    if flags.intersects(EventFlags::HUP | EventFlags::ERR) {
+        ready = ready.and(Ready::WRITE);
+    }
+    if flags.contains(EventFlags::ERR) {
+        ready = ready.and(Ready::ERROR);
+    }
+    ready
+}

@@ -1,0 +1,716 @@
+//! One slice of one connection: what is there is delivered in the order that makes a table mean one thing,
+//! and what was queued is sent once.
+//!
+//! The order is: `connected`, input, `eof`, the flush, `writable` and `drained`, deadlines, `shutdown`. A
+//! connection that only reads takes a short path through [`Worker::take_input`] alone.
+
+use std::io;
+use std::ops::Range;
+
+use crate::connection::{Buffers, Connection, Flags, Overdue};
+use crate::io::{Io, Out, RawSocket, Turn};
+use crate::machine::{Event, Machine};
+use crate::peer::Peer;
+use crate::sys::{Ready, Sys, Transfer};
+use crate::table::Interest;
+use crate::worker::{Spare, Worker};
+
+/// The inputs dispatched before others get their turn. The read buffer bounds the bytes; this bounds the
+/// shortest inputs. A lower budget would be ruinous: the rest of a read is copied each time.
+const INPUTS_PER_SLICE: usize = 1_024;
+
+/// The unsent bytes above which no more input is delivered until all of them have gone; a kernel's send
+/// buffer holds about as much again.
+const HIGH_WATER: usize = 64 * 1024;
+
+/// The most bytes that wait for a decoder to find an input in them. A decoder has a limit of its own, far
+/// below this; one that asks for more is broken.
+const MAX_UNREAD: usize = 16 * 1024 * 1024;
+
+/// The reads from a dead socket, so that what arrived before it died is delivered: 1 MiB, more than a
+/// receive buffer holds by default.
+const LAST_READS: usize = 64;
+
+/// The reads in a slice of a connection whose input is only dropped.
+const LINGER_READS: usize = 4;
+
+/// Why a connection ends.
+#[derive(Debug)]
+pub(crate) enum End {
+    /// Everything was said.
+    Close,
+    /// A terminal state asks for a reset.
+    Abort,
+    /// The socket is dead.
+    Lost(io::Error),
+}
+
+/// Why the decoding of a stretch of input stopped.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Stop {
+    /// What is left is not a whole input.
+    Partial,
+    /// A state was entered that takes no input.
+    NotReading,
+    /// Much output is queued.
+    Full,
+    /// The budget of inputs is spent.
+    Spent,
+}
+
+/// What became of a stretch of input.
+struct Delivered {
+    /// The bytes taken.
+    taken: usize,
+    /// The part of the input that is output, behind what is queued.
+    run: Range<usize>,
+    stop: Stop,
+}
+
+/// What a slice borrows of the worker beside the connection.
+struct Desk<'a, M: Machine, S: Sys> {
+    sys: &'a mut S,
+    shared: &'a mut M::Shared,
+    turn: &'a mut Turn,
+    output: &'a mut Vec<u8>,
+    spare: &'a mut Spare,
+    now: u32,
+}
+
+/// Splits a worker into one connection, the input buffer and the desk.
+macro_rules! split {
+    ($worker:ident, $index:ident) => {{
+        let Some(connection) = $worker.connections.get_mut($index) else { return Ok(()) };
+        let desk = Desk {
+            sys: &mut $worker.sys,
+            shared: &mut $worker.shared,
+            turn: &mut $worker.turn,
+            output: &mut $worker.output,
+            spare: &mut $worker.spare,
+            now: $worker.now,
+        };
+        (connection, &mut $worker.input, desk)
+    }};
+}
+
+impl<M, S, F> Worker<M, S, F>
+where
+    M: Machine,
+    M::Decoder: Clone,
+    S: Sys,
+    F: FnMut(&Peer) -> M::Context,
+{
+    /// Serves a connection for one slice.
+    pub(crate) fn serve(&mut self, index: u32) -> Result<(), End> {
+        let (connection, input, mut desk) = split!(self, index);
+        if connection.flags.has(Flags::LINGERING) {
+            return linger(connection, input, &mut desk);
+        }
+        if connection.flags.has(Flags::NEW) {
+            dispatch(connection, &mut desk, Event::Connected);
+        }
+        if connection.interest.has(Interest::READABLE) {
+            desk.read_raw(connection)?;
+        } else if connection.can_take_input() {
+            self.take_input(index)?;
+        }
+        let (connection, input, mut desk) = split!(self, index);
+        if connection.is_dead() && !connection.flags.has(Flags::ENDING) {
+            let error = desk.sys.take_error(&connection.socket);
+            return Err(End::Lost(error.unwrap_or(io::ErrorKind::ConnectionReset.into())));
+        }
+        if connection.ends_input() {
+            tell_end(connection, &mut desk);
+        }
+        flush(connection, &mut desk, &[])?;
+        desk.write_on(connection)?;
+        desk.pass_deadlines(connection)?;
+        if connection.flags.has(Flags::SHUTDOWN_DUE) {
+            connection.flags.remove(Flags::SHUTDOWN_DUE);
+            dispatch(connection, &mut desk, Event::Shutdown);
+        }
+        flush(connection, &mut desk, &[])?;
+        if connection.flags.has(Flags::ENDING) {
+            return finish(connection, input, &mut desk);
+        }
+        Ok(())
+    }
+
+    /// Reads once, decodes and dispatches what is there, and sends what was queued.
+    #[inline]
+    pub(crate) fn take_input(&mut self, index: u32) -> Result<(), End> {
+        let (connection, input, mut desk) = split!(self, index);
+        if connection.flags.has(Flags::UNREAD) {
+            return take_more_input(connection, input, &mut desk);
+        }
+        let count = match desk.sys.receive(&connection.socket, input) {
+            Transfer::Moved(0) => {
+                connection.flags.insert(Flags::INPUT_ENDED);
+                return Ok(());
+            }
+            Transfer::Moved(count) => count,
+            Transfer::WouldBlock => {
+                connection.ready = connection.ready.without(Ready::READ);
+                return Ok(());
+            }
+            Transfer::Gone(error) => return Err(End::Lost(error)),
+        };
+        note_read(connection, count, input.len(), desk.now);
+        let window = &input[..count];
+        let taken = deliver_all(connection, &mut desk, window)?;
+        if taken < count {
+            keep_unread(connection, &mut desk, &window[taken..]);
+        }
+        Ok(())
+    }
+
+    /// Tells the machine of a dead connection, after everything that arrived before it died.
+    pub(crate) fn tell_lost(&mut self, index: u32, error: io::Error) {
+        for _ in 0..LAST_READS {
+            self.output.clear();
+            let Some(connection) = self.connections.get_mut(index) else { return };
+            connection.flags.remove(Flags::HELD.and(Flags::UNSENT));
+            if connection.interest.has(Interest::READABLE) || !connection.can_take_input() {
+                break;
+            }
+            if self.take_input(index).is_err() {
+                break;
+            }
+        }
+        let _: Result<(), End> = (|| {
+            let (connection, _, mut desk) = split!(self, index);
+            if !connection.flags.has(Flags::ENDING) {
+                dispatch(connection, &mut desk, Event::Lost(error));
+            }
+            if !connection.flags.has(Flags::ENDING) {
+                abandon(connection, &mut desk);
+            }
+            Ok(())
+        })();
+    }
+
+    /// Ends a connection whose action panicked. What earlier events queued goes out; what the action queued
+    /// was dropped while it unwound.
+    pub(crate) fn abandon(&mut self, index: u32) -> Result<(), End> {
+        let (connection, input, mut desk) = split!(self, index);
+        if desk.turn.ended {
+            connection.note_move(desk.turn, desk.now);
+        } else {
+            abandon(connection, &mut desk);
+        }
+        flush(connection, &mut desk, &[])?;
+        finish(connection, input, &mut desk)
+    }
+}
+
+/// Notes that a read brought `count` bytes. A short one means that the socket is empty, unless the peer has
+/// closed: then the end must still be read.
+#[inline]
+fn note_read<M: Machine, K>(
+    connection: &mut Connection<M, K>,
+    count: usize,
+    asked: usize,
+    now: u32,
+) {
+    if count < asked && !connection.ready.has(Ready::READ_CLOSED) {
+        connection.ready = connection.ready.without(Ready::READ);
+    }
+    connection.clocks.moved(count, now);
+}
+
+/// Delivers what is undelivered; what is only a part of an input is read on to.
+#[cold]
+fn take_more_input<M: Machine, S: Sys>(
+    connection: &mut Connection<M, S::Socket>,
+    input: &mut [u8],
+    desk: &mut Desk<'_, M, S>,
+) -> Result<(), End> {
+    let Some(buffers) = &mut connection.buffers else { return Ok(()) };
+    let mut unread = std::mem::take(&mut buffers.unread);
+    if connection.flags.has(Flags::PARTIAL) {
+        match desk.sys.receive(&connection.socket, input) {
+            Transfer::Moved(0) => connection.flags.insert(Flags::INPUT_ENDED),
+            Transfer::Moved(count) => {
+                note_read(connection, count, input.len(), desk.now);
+                unread.extend_from_slice(&input[..count]);
+            }
+            Transfer::WouldBlock => connection.ready = connection.ready.without(Ready::READ),
+            Transfer::Gone(error) => return Err(End::Lost(error)),
+        }
+    }
+    let taken = deliver_all(connection, desk, &unread)?;
+    unread.drain(..taken);
+    if unread.len() > MAX_UNREAD {
+        return Err(End::Lost(io::Error::other("the decoder asks for more than 16 MiB")));
+    }
+    if let Some(buffers) = &mut connection.buffers {
+        buffers.unread = unread;
+    }
+    desk.put_away(connection);
+    Ok(())
+}
+
+/// Keeps what a slice could not deliver.
+#[cold]
+fn keep_unread<M: Machine, S: Sys>(
+    connection: &mut Connection<M, S::Socket>,
+    desk: &mut Desk<'_, M, S>,
+    rest: &[u8],
+) {
+    desk.buffers(connection).unread.extend_from_slice(rest);
+    connection.flags.insert(Flags::UNREAD);
+}
+
+/// Delivers a stretch of input as far as the state, the budget and the output allow, and sends. Answers the
+/// bytes taken.
+#[inline]
+fn deliver_all<M: Machine, S: Sys>(
+    connection: &mut Connection<M, S::Socket>,
+    desk: &mut Desk<'_, M, S>,
+    window: &[u8],
+) -> Result<usize, End> {
+    let mut taken = 0;
+    loop {
+        let rest = &window[taken..];
+        let delivered = deliver(connection, desk, rest);
+        taken += delivered.taken;
+        flush(connection, desk, &rest[delivered.run])?;
+        let held = connection.flags.has(Flags::HELD);
+        if delivered.stop == Stop::Partial && taken == window.len() {
+            return Ok(taken);
+        }
+        if delivered.stop == Stop::Partial {
+            note_partial(connection, desk, window.len() - taken, delivered.taken > 0);
+            return Ok(taken);
+        }
+        if delivered.stop != Stop::Full || held {
+            return Ok(taken);
+        }
+    }
+}
+
+/// Decodes and dispatches input after input. This is the path of a pipelined line: everything on it is
+/// inlined, and what is rare is called with values and answers values.
+#[inline]
+fn deliver<M: Machine, S: Sys>(
+    connection: &mut Connection<M, S::Socket>,
+    desk: &mut Desk<'_, M, S>,
+    window: &[u8],
+) -> Delivered {
+    let seen = connection.buffers.as_ref().map_or(0, |buffers| buffers.seen);
+    let (mut seen, mut taken, mut left) = (seen.min(window.len()), 0, INPUTS_PER_SLICE);
+    let mut raw = NoRawSocket;
+    let mut io = Io::new(Out::new(desk.output, window), desk.shared, desk.turn, &mut raw);
+    let stop = loop {
+        io.out.mark();
+        let (machine, context) = (&mut connection.machine, &mut connection.context);
+        let rest = &window[taken..];
+        let count = machine.input(context, &mut connection.decoder, rest, seen, &mut io);
+        if count == 0 {
+            break Stop::Partial;
+        }
+        taken += count;
+        seen = 0;
+        left -= 1;
+        if io.moved() {
+            connection.note_move(io.turn(), desk.now);
+            if !connection.interest.has(Interest::INPUT) {
+                break Stop::NotReading;
+            }
+        }
+        if io.out.is_over(HIGH_WATER) {
+            break Stop::Full;
+        }
+        if left == 0 {
+            break Stop::Spent;
+        }
+    };
+    if taken > 0 {
+        connection.clocks.input = desk.now;
+        connection.flags.remove(Flags::PARTIAL);
+    }
+    Delivered { taken, run: io.finish(), stop }
+}
+
+/// Notes that an input was begun and is not finished, from `begun_now` on or since before.
+#[cold]
+fn note_partial<M: Machine, S: Sys>(
+    connection: &mut Connection<M, S::Socket>,
+    desk: &mut Desk<'_, M, S>,
+    length: usize,
+    begun_now: bool,
+) {
+    let buffers = desk.buffers(connection);
+    buffers.seen = length;
+    if begun_now || !connection.flags.has(Flags::PARTIAL) {
+        if let Some(buffers) = &mut connection.buffers {
+            buffers.partial_since = desk.now;
+        }
+        connection.flags.insert(Flags::PARTIAL.and(Flags::RETIME));
+    }
+}
+
+/// Delivers one event that brings no input.
+fn dispatch<M: Machine, S: Sys>(
+    connection: &mut Connection<M, S::Socket>,
+    desk: &mut Desk<'_, M, S>,
+    event: Event<'_, M>,
+) {
+    let mut raw = NoRawSocket;
+    let mut io = Io::new(Out::new(desk.output, &[]), desk.shared, desk.turn, &mut raw);
+    connection.machine.handle(&mut connection.context, event, &mut io);
+    io.finish();
+    if desk.turn.moved {
+        connection.note_move(desk.turn, desk.now);
+    }
+}
+
+/// Delivers `eof` with what no decoder took.
+fn tell_end<M: Machine, S: Sys>(
+    connection: &mut Connection<M, S::Socket>,
+    desk: &mut Desk<'_, M, S>,
+) {
+    connection.flags.insert(Flags::END_TOLD);
+    connection.flags.remove(Flags::UNREAD.and(Flags::PARTIAL));
+    let rest = connection.buffers.as_mut().map(|buffers| std::mem::take(&mut buffers.unread));
+    dispatch(connection, desk, Event::Eof(&rest.unwrap_or_default()));
+    desk.put_away(connection);
+}
+
+/// Puts the machine into its first terminal state.
+fn abandon<M: Machine, S: Sys>(
+    connection: &mut Connection<M, S::Socket>,
+    desk: &mut Desk<'_, M, S>,
+) {
+    connection.flags.insert(Flags::ENDING);
+    let mut raw = NoRawSocket;
+    let mut io = Io::new(Out::new(desk.output, &[]), desk.shared, desk.turn, &mut raw);
+    connection.machine.abandon(&mut connection.context, &mut io);
+    io.finish();
+    connection.note_move(desk.turn, desk.now);
+}
+
+/// Sends what the slice queued and then `run`, a stretch of the input. What the kernel does not take is
+/// kept.
+#[inline]
+fn flush<M: Machine, S: Sys>(
+    connection: &mut Connection<M, S::Socket>,
+    desk: &mut Desk<'_, M, S>,
+    run: &[u8],
+) -> Result<(), End> {
+    if connection.flags.has(Flags::UNSENT) {
+        return flush_behind(connection, desk, run);
+    }
+    let bytes = if desk.output.is_empty() {
+        run
+    } else {
+        desk.output.extend_from_slice(run);
+        desk.output.as_slice()
+    };
+    if bytes.is_empty() {
+        return Ok(());
+    }
+    connection.flags.remove(Flags::DRAINED_TOLD);
+    let sent = match desk.sys.send(&connection.socket, bytes) {
+        Transfer::Moved(count) => count,
+        Transfer::WouldBlock => 0,
+        Transfer::Gone(error) => return Err(End::Lost(error)),
+    };
+    connection.clocks.moved(sent, desk.now);
+    if sent < bytes.len() {
+        let rest = bytes[sent..].to_vec();
+        desk.keep_unsent(connection, &rest);
+    }
+    desk.output.clear();
+    Ok(())
+}
+
+/// Queues behind output that is already unsent, and sends on if there is room.
+#[cold]
+fn flush_behind<M: Machine, S: Sys>(
+    connection: &mut Connection<M, S::Socket>,
+    desk: &mut Desk<'_, M, S>,
+    run: &[u8],
+) -> Result<(), End> {
+    let now = desk.now;
+    let Some(buffers) = connection.buffers.as_mut() else { return Ok(()) };
+    buffers.unsent.append(desk.output);
+    buffers.unsent.extend_from_slice(run);
+    if connection.ready.has(Ready::WRITE) {
+        let sent = match desk.sys.send(&connection.socket, &buffers.unsent[buffers.sent..]) {
+            Transfer::Moved(count) => count,
+            Transfer::WouldBlock => 0,
+            Transfer::Gone(error) => return Err(End::Lost(error)),
+        };
+        if sent > 0 {
+            buffers.stuck_since = now;
+            connection.clocks.moved(sent, now);
+        }
+        buffers.sent += sent;
+        if buffers.backlog() > 0 {
+            connection.ready = connection.ready.without(Ready::WRITE);
+        }
+    }
+    let backlog = buffers.backlog();
+    if backlog == 0 {
+        buffers.unsent.clear();
+        buffers.sent = 0;
+        connection.flags.remove(Flags::UNSENT.and(Flags::HELD));
+        desk.put_away(connection);
+    } else {
+        buffers.forget_sent();
+        connection
+            .flags
+            .set(Flags::HELD, backlog > HIGH_WATER || connection.flags.has(Flags::HELD));
+    }
+    Ok(())
+}
+
+/// Goes on with a connection whose machine has ended: everything is sent, then the sending side is shut
+/// down, and input is dropped until the peer's end. To close with unread input would make the kernel throw
+/// away the reply.
+#[cold]
+fn finish<M: Machine, S: Sys>(
+    connection: &mut Connection<M, S::Socket>,
+    input: &mut [u8],
+    desk: &mut Desk<'_, M, S>,
+) -> Result<(), End> {
+    if connection.interest.has(Interest::ABORT) {
+        return Err(End::Abort);
+    }
+    if connection.flags.has(Flags::UNSENT) {
+        return Ok(());
+    }
+    if connection.flags.has(Flags::INPUT_ENDED) {
+        return Err(End::Close);
+    }
+    desk.sys.finish_sending(&connection.socket);
+    connection.flags.insert(Flags::LINGERING.and(Flags::RETIME));
+    connection.flags.remove(Flags::UNREAD.and(Flags::PARTIAL));
+    connection.clocks.entered = desk.now;
+    connection.clocks.progress = desk.now;
+    if let Some(buffers) = connection.buffers.take() {
+        desk.reuse(buffers);
+    }
+    linger(connection, input, desk)
+}
+
+/// Reads and drops, until the peer's end or a limit.
+fn linger<M: Machine, S: Sys>(
+    connection: &mut Connection<M, S::Socket>,
+    input: &mut [u8],
+    desk: &mut Desk<'_, M, S>,
+) -> Result<(), End> {
+    desk.pass_deadlines(connection)?;
+    for _ in 0..LINGER_READS {
+        if !connection.ready.has(Ready::READ) {
+            return Ok(());
+        }
+        match desk.sys.receive(&connection.socket, input) {
+            Transfer::Moved(0) | Transfer::Gone(_) => return Err(End::Close),
+            Transfer::Moved(count) => note_read(connection, count, input.len(), desk.now),
+            Transfer::WouldBlock => connection.ready = connection.ready.without(Ready::READ),
+        }
+    }
+    Ok(())
+}
+
+impl<M: Machine, S: Sys> Desk<'_, M, S> {
+    /// Delivers `readable`: the action reads by itself.
+    fn read_raw(&mut self, connection: &mut Connection<M, S::Socket>) -> Result<(), End> {
+        if connection.can_take_input() {
+            self.dispatch_raw(connection, Event::Readable, Ready::READ)?;
+        }
+        Ok(())
+    }
+
+    /// Delivers `writable` or `drained` to a state that waits for it.
+    fn write_on(&mut self, connection: &mut Connection<M, S::Socket>) -> Result<(), End> {
+        if connection.flags.has(Flags::UNSENT.and(Flags::ENDING)) {
+            return Ok(());
+        }
+        let writable = connection.ready.has(Ready::WRITE);
+        if connection.interest.has(Interest::WRITABLE) && writable {
+            self.dispatch_raw(connection, Event::Writable, Ready::WRITE)?;
+        } else if connection.can_tell_drained() {
+            connection.flags.insert(Flags::DRAINED_TOLD);
+            dispatch(connection, self, Event::Drained);
+        }
+        Ok(())
+    }
+
+    /// Delivers an event whose action may read and write by itself. Readiness that the action did not use is
+    /// taken as not wanted until it comes again: else the loop would spin.
+    fn dispatch_raw(
+        &mut self,
+        connection: &mut Connection<M, S::Socket>,
+        event: Event<'_, M>,
+        offered: Ready,
+    ) -> Result<(), End> {
+        let mut raw = Raw {
+            sys: self.sys,
+            socket: &connection.socket,
+            ready: connection.ready,
+            used: Ready::NONE,
+            unread: connection.buffers.as_deref_mut().map(|buffers| &mut buffers.unread),
+            moved: 0,
+            ended: false,
+            gone: None,
+        };
+        let mut io = Io::new(Out::new(self.output, &[]), self.shared, self.turn, &mut raw);
+        connection.machine.handle(&mut connection.context, event, &mut io);
+        io.finish();
+        let Raw { ready, used, moved, ended, gone, .. } = raw;
+        connection.ready = if used.has(offered) { ready } else { ready.without(offered) };
+        connection.clocks.moved(moved, self.now);
+        connection.flags.set(Flags::INPUT_ENDED, ended || connection.flags.has(Flags::INPUT_ENDED));
+        let unread = connection.buffers.as_ref().is_some_and(|buffers| !buffers.unread.is_empty());
+        connection.flags.set(Flags::UNREAD, unread);
+        if self.turn.moved {
+            connection.note_move(self.turn, self.now);
+        }
+        match gone {
+            Some(error) if !connection.flags.has(Flags::ENDING) => Err(End::Lost(error)),
+            Some(_) => Err(End::Close),
+            None => Ok(()),
+        }
+    }
+
+    /// Delivers a deadline that has passed, if one has.
+    fn pass_deadlines(&mut self, connection: &mut Connection<M, S::Socket>) -> Result<(), End> {
+        if !connection.flags.has(Flags::DUE) {
+            return Ok(());
+        }
+        connection.flags.remove(Flags::DUE);
+        connection.flags.insert(Flags::RETIME);
+        match connection.overdue(self.now) {
+            None => {}
+            Some(Overdue::Deadline(kind)) => dispatch(connection, self, Event::Deadline(kind)),
+            Some(Overdue::Stall) => {
+                return Err(End::Lost(io::Error::new(
+                    io::ErrorKind::TimedOut,
+                    "the peer does not take its output",
+                )));
+            }
+            Some(Overdue::Linger) => return Err(End::Close),
+        }
+        Ok(())
+    }
+
+    /// Keeps output that the kernel did not take.
+    #[cold]
+    fn keep_unsent(&mut self, connection: &mut Connection<M, S::Socket>, rest: &[u8]) {
+        let now = self.now;
+        let buffers = self.buffers(connection);
+        buffers.unsent.extend_from_slice(rest);
+        buffers.stuck_since = now;
+        connection.ready = connection.ready.without(Ready::WRITE);
+        connection.flags.insert(Flags::UNSENT.and(Flags::RETIME));
+        connection.flags.set(Flags::HELD, rest.len() > HIGH_WATER);
+    }
+
+    /// The buffers of a connection, lent to it if it has none.
+    fn buffers<'c>(&mut self, connection: &'c mut Connection<M, S::Socket>) -> &'c mut Buffers {
+        connection.buffers.get_or_insert_with(|| self.spare.pop().unwrap_or_default())
+    }
+
+    /// Notes what still waits, and takes the buffers back if nothing does.
+    fn put_away(&mut self, connection: &mut Connection<M, S::Socket>) {
+        let Some(buffers) = &mut connection.buffers else { return };
+        connection.flags.set(Flags::UNREAD, !buffers.unread.is_empty());
+        if buffers.unread.is_empty() {
+            connection.flags.remove(Flags::PARTIAL);
+            buffers.seen = 0;
+        }
+        if buffers.is_empty()
+            && let Some(buffers) = connection.buffers.take()
+        {
+            self.reuse(buffers);
+        }
+    }
+
+    fn reuse(&mut self, buffers: Box<Buffers>) {
+        crate::worker::reuse(self.spare, buffers);
+    }
+}
+
+/// The socket as a raw action sees it.
+struct Raw<'a, S: Sys> {
+    sys: &'a mut S,
+    socket: &'a S::Socket,
+    ready: Ready,
+    /// The directions the action tried.
+    used: Ready,
+    /// Input that an earlier state left behind comes first.
+    unread: Option<&'a mut Vec<u8>>,
+    moved: usize,
+    ended: bool,
+    gone: Option<io::Error>,
+}
+
+impl<S: Sys> Raw<'_, S> {
+    /// Makes an answer of a transfer and notes what it tells of the socket.
+    fn note(&mut self, transfer: Transfer, direction: Ready, asked: usize) -> io::Result<usize> {
+        self.used = self.used.and(direction);
+        match transfer {
+            Transfer::Moved(count) => {
+                self.moved += count;
+                let more_to_read = direction.has(Ready::READ) && self.ready.has(Ready::READ_CLOSED);
+                if count < asked && !more_to_read {
+                    self.ready = self.ready.without(direction);
+                }
+                Ok(count)
+            }
+            Transfer::WouldBlock => {
+                self.ready = self.ready.without(direction);
+                Err(io::ErrorKind::WouldBlock.into())
+            }
+            Transfer::Gone(error) => {
+                self.gone = Some(error.kind().into());
+                Err(error)
+            }
+        }
+    }
+}
+
+impl<S: Sys> RawSocket for Raw<'_, S> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        if buffer.is_empty() {
+            return Ok(0);
+        }
+        if let Some(unread) = self.unread.as_mut().filter(|unread| !unread.is_empty()) {
+            let count = buffer.len().min(unread.len());
+            buffer[..count].copy_from_slice(&unread[..count]);
+            unread.drain(..count);
+            self.used = self.used.and(Ready::READ);
+            return Ok(count);
+        }
+        let transfer = self.sys.receive(self.socket, buffer);
+        if matches!(transfer, Transfer::Moved(0)) {
+            self.ended = true;
+            self.ready = self.ready.without(Ready::READ);
+        }
+        self.note(transfer, Ready::READ, buffer.len())
+    }
+
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if bytes.is_empty() {
+            return Ok(0);
+        }
+        let transfer = self.sys.send(self.socket, bytes);
+        self.note(transfer, Ready::WRITE, bytes.len())
+    }
+}
+
+/// The socket as actions of events other than `readable` and `writable` see it: never ready.
+struct NoRawSocket;
+
+impl RawSocket for NoRawSocket {
+    fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
+        Err(io::ErrorKind::WouldBlock.into())
+    }
+
+    fn write(&mut self, _: &[u8]) -> io::Result<usize> {
+        Err(io::ErrorKind::WouldBlock.into())
+    }
+}

@@ -1,0 +1,23 @@
+//! What a worker counts while it serves.
+
+/// What a worker did, in connections and events.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub struct Summary {
+    /// Connections accepted.
+    pub accepted: u64,
+    /// Connections that have ended, for whatever reason.
+    pub closed: u64,
+    /// Connections turned away because descriptors or slots had run out.
+    pub refused: u64,
+    /// Connections whose socket died or stalled.
+    pub lost: u64,
+    /// Actions that panicked; each cost its own connection.
+    pub panics: u64,
+    /// Connections that died before they could be accepted.
+    pub failed_accepts: u64,
+    /// Pauses in accepting because descriptors had run out.
+    pub pauses: u64,
+    /// Events for connections that had ended, which reached nobody.
+    pub stale_events: u64,
+}

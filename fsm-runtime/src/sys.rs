@@ -1,0 +1,169 @@
+//! The system as the worker sees it: every system call and the clock behind one small trait.
+//!
+//! The real one is thin and is inlined; the simulated one has a virtual clock, a network that cuts and
+//! delays, and seeded faults. The worker above is the same code in both.
+
+use std::io;
+
+use crate::key::Key;
+use crate::peer::Peer;
+
+/// What a worker asks of the system.
+///
+/// A trait and not a `dyn`: a system call through a pointer costs a line of echo 80 instructions more.
+pub(crate) trait Sys {
+    /// A connected socket; dropping it closes it.
+    type Socket;
+
+    /// The milliseconds of a clock that never goes back. Read once per turn.
+    fn now(&mut self) -> u64;
+
+    /// Waits until something is ready or the time has come; interruptions by signals are not errors.
+    ///
+    /// # Errors
+    /// What the system answered; events that came with the error are still handed out.
+    fn wait(&mut self, wait: Wait) -> io::Result<()>;
+
+    /// Takes the next event of the last wait.
+    fn next_event(&mut self) -> Option<Readiness>;
+
+    /// The number of requests to stop that have arrived since the last call.
+    fn stop_requests(&mut self) -> usize;
+
+    /// The number of listeners, which are named by their index.
+    fn listeners(&self) -> usize;
+
+    /// Accepts one connection, set not to block.
+    fn accept(&mut self, listener: usize) -> Accept<Self::Socket>;
+
+    /// Starts or stops the reporting of waiting connections.
+    ///
+    /// # Errors
+    /// What the system answered.
+    fn listen(&mut self, listener: usize, on: bool) -> io::Result<()>;
+
+    /// Closes the listeners for good.
+    fn close_listeners(&mut self);
+
+    /// Gives up the spare descriptor so that one connection can be accepted and refused; the next call of
+    /// [`Sys::keep_reserve`] takes it back.
+    fn release_reserve(&mut self);
+
+    /// Keeps one descriptor spare.
+    fn keep_reserve(&mut self);
+
+    /// Has the socket's readiness reported under the key from now on.
+    ///
+    /// # Errors
+    /// What the system answered; the connection cannot be served then.
+    fn register(&mut self, socket: &Self::Socket, key: Key) -> io::Result<()>;
+
+    /// Tells what the connection waits for before it is left alone. Where readiness is reported by edges this
+    /// costs nothing; where it is reported once, it is asked for again.
+    ///
+    /// # Errors
+    /// What the system answered.
+    fn rearm(&mut self, socket: &Self::Socket, key: Key, waits: Ready) -> io::Result<()>;
+
+    /// Reads into the buffer.
+    fn receive(&mut self, socket: &Self::Socket, buffer: &mut [u8]) -> Transfer;
+
+    /// Writes from the buffer.
+    fn send(&mut self, socket: &Self::Socket, bytes: &[u8]) -> Transfer;
+
+    /// Shuts down the sending side.
+    fn finish_sending(&mut self, socket: &Self::Socket);
+
+    /// Closes the socket; what was sent still goes out.
+    fn close(&mut self, socket: Self::Socket);
+
+    /// Resets the connection.
+    fn abort(&mut self, socket: Self::Socket);
+
+    /// The error the socket died of, if it did.
+    fn take_error(&mut self, socket: &Self::Socket) -> Option<io::Error>;
+}
+
+/// How long to wait.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Wait {
+    /// Not at all: there is work to do.
+    Poll,
+    /// Until something is ready.
+    Forever,
+    /// Until something is ready or the clock shows so many milliseconds.
+    Until(u64),
+}
+
+/// An event: which source is ready for what.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Readiness {
+    /// The source.
+    pub(crate) key: Key,
+    /// What for.
+    pub(crate) ready: Ready,
+}
+
+/// What one accept brought.
+#[derive(Debug)]
+pub(crate) enum Accept<S> {
+    /// A connection.
+    Socket(S, Peer),
+    /// Nobody waits.
+    WouldBlock,
+    /// This connection died before it was accepted; try the next.
+    Retry,
+    /// Descriptors or memory have run out.
+    Exhausted(io::Error),
+    /// The listener is broken.
+    Broken(io::Error),
+}
+
+/// What one read or write brought.
+#[derive(Debug)]
+pub(crate) enum Transfer {
+    /// So many bytes moved; zero read is the peer's end of input.
+    Moved(usize),
+    /// Nothing can move now.
+    WouldBlock,
+    /// The socket is dead.
+    Gone(io::Error),
+}
+
+/// What a socket is ready for, as a set of bits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct Ready(u8);
+
+impl Ready {
+    /// Nothing.
+    pub(crate) const NONE: Self = Self(0);
+    /// There are bytes to read, or the end.
+    pub(crate) const READ: Self = Self(1);
+    /// There is room to write.
+    pub(crate) const WRITE: Self = Self(1 << 1);
+    /// The peer has closed its sending side, so that a short read is no proof of an empty socket.
+    pub(crate) const READ_CLOSED: Self = Self(1 << 2);
+    /// The socket is dead.
+    pub(crate) const ERROR: Self = Self(1 << 3);
+
+    /// The bits of both.
+    #[must_use]
+    #[inline]
+    pub(crate) const fn and(self, other: Self) -> Self {
+        Self(self.0 | other.0)
+    }
+
+    /// The bits without those of the other.
+    #[must_use]
+    #[inline]
+    pub(crate) const fn without(self, other: Self) -> Self {
+        Self(self.0 & !other.0)
+    }
+
+    /// Tells whether any bit of `other` is set.
+    #[must_use]
+    #[inline]
+    pub(crate) const fn has(self, other: Self) -> bool {
+        self.0 & other.0 != 0
+    }
+}

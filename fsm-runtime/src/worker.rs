@@ -1,0 +1,541 @@
+//! The event loop of one worker: wait, note what is ready, serve it in slices, let deadlines pass, accept.
+//!
+//! Everything a worker needs is its own: system, connections, timers, buffers and shared data. It knows
+//! machines only through [`Machine`] and the system only through [`Sys`]. What happens within one slice of
+//! one connection is in `slice`.
+
+use std::collections::VecDeque;
+use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::Duration;
+
+use crate::connection::{Buffers, Connection, Flags, TICK_MILLIS, ticks};
+use crate::io::Turn;
+use crate::key::{Key, Source};
+use crate::machine::Machine;
+use crate::peer::Peer;
+use crate::slab::Slab;
+use crate::slice::End;
+use crate::summary::Summary;
+use crate::sys::{Accept, Readiness, Ready, Sys, Wait};
+use crate::wheel::{Link, Links, Wheel, is_before};
+
+/// The bytes one read takes, and so the bytes of input in a slice. Redis reads as much; a budget of 16 KiB
+/// keeps a polite client's wait beside greedy ones within that of an idle server.
+const READ_BUFFER: usize = 16 * 1024;
+
+/// The connections accepted in a row before others are served; Redis takes 10, libuv 32.
+const ACCEPT_BATCH: usize = 16;
+
+/// The timers looked at in a row before ready connections are served.
+const EXPIRE_BATCH: usize = 256;
+
+/// How long accepting pauses when descriptors have run out; nginx waits 500 ms.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// The spare buffers kept for the next connections that need some: at most 2 MiB with [`SPARE_BYTES`].
+const SPARE_BUFFERS: usize = 64;
+
+/// A spare buffer that has grown beyond this is given back to the allocator.
+const SPARE_BYTES: usize = 16 * 1024;
+
+/// One worker: a thread's worth of connections.
+pub(crate) struct Worker<M: Machine, S: Sys, F> {
+    pub(crate) sys: S,
+    pub(crate) connections: Connections<M, S>,
+    wheel: Wheel,
+    runnable: VecDeque<u32>,
+    /// The connection whose slice runs, for the case that it panics.
+    current: Option<u32>,
+    pub(crate) now: u32,
+    started: u64,
+    /// The ticks since the start, not wrapped.
+    elapsed: u64,
+    pub(crate) turn: Turn,
+    pub(crate) shared: M::Shared,
+    decoder: M::Decoder,
+    make_context: F,
+    /// Where input is read to; it is lent to one connection at a time.
+    pub(crate) input: Box<[u8]>,
+    /// Where a slice's output is gathered.
+    pub(crate) output: Vec<u8>,
+    pub(crate) spare: Spare,
+    accepting: Accepting,
+    drain: Drain,
+    pub(crate) summary: Summary,
+}
+
+/// Buffers that wait for a connection that needs some, boxed as they are lent.
+#[expect(clippy::vec_box, reason = "a connection holds one word, and lending moves no more")]
+pub(crate) type Spare = Vec<Box<Buffers>>;
+
+/// The connections of a worker.
+pub(crate) type Connections<M, S> = Slab<Connection<M, <S as Sys>::Socket>>;
+
+impl<M: Machine, K> Links for Slab<Connection<M, K>> {
+    fn link(&mut self, index: u32) -> &mut Link {
+        match self.get_mut(index) {
+            Some(connection) => &mut connection.link,
+            None => unreachable!("a connection leaves the wheel before its slot is vacated"),
+        }
+    }
+}
+
+/// What is known of the listeners.
+#[derive(Default)]
+struct Accepting {
+    /// Those with connections to accept.
+    ready: Vec<usize>,
+    /// Set while descriptors are short: when to try again, in ticks.
+    paused_until: Option<u32>,
+    /// The last try after a pause found them short again, so those who wait are turned away.
+    refuses: bool,
+}
+
+/// How far the end of the server has come.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Drain {
+    Running,
+    /// Until this tick connections may end by themselves.
+    Draining(u32),
+    Stopped,
+}
+
+impl<M, S, F> Worker<M, S, F>
+where
+    M: Machine,
+    M::Decoder: Clone,
+    S: Sys,
+    F: FnMut(&Peer) -> M::Context,
+{
+    /// A worker without connections.
+    pub(crate) fn new(mut sys: S, shared: M::Shared, decoder: M::Decoder, make_context: F) -> Self {
+        let started = sys.now();
+        Self {
+            sys,
+            connections: Slab::new(),
+            wheel: Wheel::new(0),
+            runnable: VecDeque::new(),
+            current: None,
+            now: 0,
+            started,
+            elapsed: 0,
+            turn: Turn::default(),
+            shared,
+            decoder,
+            make_context,
+            input: vec![0; READ_BUFFER].into_boxed_slice(),
+            output: Vec::new(),
+            spare: Vec::new(),
+            accepting: Accepting::default(),
+            drain: Drain::Running,
+            summary: Summary::default(),
+        }
+    }
+
+    /// Serves until a stop was asked for and every connection has ended, or `drain_limit` has passed, or a
+    /// second stop was asked for.
+    ///
+    /// # Errors
+    /// The system's answer to a wait that failed, or what a listener broke of.
+    pub(crate) fn run(mut self, drain_limit: Duration) -> io::Result<Summary> {
+        while self.turn(drain_limit)? {}
+        tracing::info!(summary = ?self.summary, "stopped");
+        Ok(self.summary)
+    }
+
+    /// One turn of the loop; false when the worker is done.
+    ///
+    /// # Errors
+    /// As [`Worker::run`].
+    pub(crate) fn turn(&mut self, drain_limit: Duration) -> io::Result<bool> {
+        let wait = self.how_long();
+        let waited = self.sys.wait(wait);
+        self.read_clock();
+        // Events that came with an error are served all the same: they are reported only once.
+        while let Some(event) = self.sys.next_event() {
+            self.note(event, drain_limit);
+        }
+        waited?;
+        self.serve_runnable();
+        self.expire();
+        self.accept()?;
+        Ok(!self.is_done())
+    }
+
+    /// What the worker did so far.
+    pub(crate) fn summary(&self) -> &Summary {
+        &self.summary
+    }
+
+    /// The number of open connections.
+    pub(crate) fn open(&self) -> usize {
+        self.connections.len()
+    }
+
+    fn how_long(&self) -> Wait {
+        if !self.runnable.is_empty() || !self.accepting.ready.is_empty() {
+            return Wait::Poll;
+        }
+        let drain = if let Drain::Draining(until) = self.drain { Some(until) } else { None };
+        let ticks = [self.wheel.next(), self.accepting.paused_until, drain];
+        let next = ticks.into_iter().flatten().min_by_key(|tick| tick.wrapping_sub(self.now));
+        match next {
+            None => Wait::Forever,
+            Some(tick) if !is_before(self.now, tick) => Wait::Poll,
+            Some(tick) => {
+                let ahead = u64::from(tick.wrapping_sub(self.now));
+                Wait::Until(self.started + (self.elapsed + ahead) * TICK_MILLIS)
+            }
+        }
+    }
+
+    #[expect(clippy::cast_possible_truncation, reason = "tick counters wrap and are compared so")]
+    fn read_clock(&mut self) {
+        self.elapsed = (self.sys.now() - self.started) / TICK_MILLIS;
+        self.now = self.elapsed as u32;
+    }
+
+    /// Notes one event; what there is to do for it is done later in the turn.
+    #[inline]
+    fn note(&mut self, event: Readiness, drain_limit: Duration) {
+        match event.key.source() {
+            Source::Connection => {
+                let (index, generation) = (event.key.index(), event.key.generation());
+                let Some(connection) = self.connections.get_live(index, generation) else {
+                    self.summary.stale_events += 1;
+                    return;
+                };
+                connection.ready = connection.ready.and(event.ready);
+                if !connection.flags.has(Flags::QUEUED) && connection.has_work() {
+                    connection.flags.insert(Flags::QUEUED);
+                    self.runnable.push_back(index);
+                }
+            }
+            Source::Listener(number) => self.note_listener(number),
+            Source::Control => self.note_stops(drain_limit),
+            Source::Unknown => {}
+        }
+    }
+
+    fn note_listener(&mut self, number: usize) {
+        if !self.accepting.ready.contains(&number) && self.accepting.paused_until.is_none() {
+            self.accepting.ready.push(number);
+        }
+    }
+
+    /// Serves every connection that was runnable when the turn began, each for one slice. A panic costs its
+    /// connection; the others go on.
+    fn serve_runnable(&mut self) {
+        let mut left = self.runnable.len();
+        while left > 0 {
+            let served = catch_unwind(AssertUnwindSafe(|| {
+                while left > 0 {
+                    left -= 1;
+                    if let Some(index) = self.runnable.pop_front() {
+                        self.current = Some(index);
+                        self.serve_one(index);
+                    }
+                }
+            }));
+            if served.is_err() {
+                self.bury();
+            }
+        }
+        self.current = None;
+    }
+
+    /// Serves one connection for a slice. One that only reads, and has read what was there, is left alone
+    /// without a further look.
+    #[inline]
+    fn serve_one(&mut self, index: u32) {
+        let Some(connection) = self.connections.get_mut(index) else { return };
+        connection.flags.remove(Flags::QUEUED);
+        let served = if connection.only_reads() && connection.ready.has(Ready::READ) {
+            self.take_input(index)
+        } else {
+            self.serve(index)
+        };
+        match served {
+            Ok(()) => self.settle(index),
+            Err(end) => self.end(index, end),
+        }
+    }
+
+    /// What follows from a slice: the connection goes to the back of the queue, or waits.
+    #[inline]
+    fn settle(&mut self, index: u32) {
+        let Some((connection, generation)) = self.connections.get_with_generation(index) else {
+            return;
+        };
+        if connection.flags.has(Flags::NEW.and(Flags::RETIME)) {
+            return self.keep(index);
+        }
+        if connection.has_work() {
+            connection.flags.insert(Flags::QUEUED);
+            self.runnable.push_back(index);
+            return;
+        }
+        let key = Key::connection(index, generation);
+        let waits = connection.waits();
+        if let Err(error) = self.sys.rearm(&connection.socket, key, waits) {
+            self.lose(index, error);
+        }
+    }
+
+    #[cold]
+    fn end(&mut self, index: u32, end: End) {
+        self.output.clear();
+        match end {
+            End::Close => self.close(index),
+            End::Abort => self.abort(index),
+            End::Lost(error) => self.lose(index, error),
+        }
+    }
+
+    /// Has the poller and the wheel know of a connection that stays, and settles it.
+    #[cold]
+    fn keep(&mut self, index: u32) {
+        let Some((connection, generation)) = self.connections.get_with_generation(index) else {
+            return;
+        };
+        if connection.flags.has(Flags::NEW) {
+            connection.flags.remove(Flags::NEW);
+            let key = Key::connection(index, generation);
+            if let Err(error) = self.sys.register(&connection.socket, key) {
+                return self.lose(index, error);
+            }
+        }
+        self.retime(index);
+        self.settle(index);
+    }
+
+    /// Moves a connection forward in the wheel if its deadline comes earlier than the wheel knows.
+    fn retime(&mut self, index: u32) {
+        let Some(connection) = self.connections.get_mut(index) else { return };
+        connection.flags.remove(Flags::RETIME);
+        if let Some((due, _)) = connection.next_deadline()
+            && !connection.link.covers(due)
+        {
+            self.wheel.link(index, due, &mut self.connections);
+        }
+    }
+
+    /// Looks at the connections whose slot in the wheel has come due, a bounded number of them.
+    fn expire(&mut self) {
+        for _ in 0..EXPIRE_BATCH {
+            let Some(index) = self.wheel.pop(self.now, &mut self.connections) else { break };
+            let Some(connection) = self.connections.get_mut(index) else { continue };
+            match connection.next_deadline() {
+                Some((due, _)) if is_before(self.now, due) => {
+                    self.wheel.link(index, due, &mut self.connections);
+                }
+                Some(_) => self.wake(index, Flags::DUE),
+                None => {}
+            }
+        }
+        if let Drain::Draining(until) = self.drain
+            && !is_before(self.now, until)
+        {
+            self.cut_off();
+        }
+    }
+
+    /// Puts a connection into the run queue for a reason of its own.
+    fn wake(&mut self, index: u32, reason: Flags) {
+        let Some(connection) = self.connections.get_mut(index) else { return };
+        connection.flags.insert(reason);
+        if !connection.flags.has(Flags::QUEUED) {
+            connection.flags.insert(Flags::QUEUED);
+            self.runnable.push_back(index);
+        }
+    }
+
+    /// Accepts what waits at the listeners, a bounded number.
+    fn accept(&mut self) -> io::Result<()> {
+        if let Some(until) = self.accepting.paused_until
+            && !is_before(self.now, until)
+        {
+            self.resume_accepting()?;
+        }
+        let mut room = ACCEPT_BATCH;
+        while room > 0
+            && let Some(&listener) = self.accepting.ready.last()
+        {
+            room -= 1;
+            match self.sys.accept(listener) {
+                Accept::Socket(socket, peer) => self.admit(socket, &peer),
+                Accept::WouldBlock => drop(self.accepting.ready.pop()),
+                Accept::Retry => self.summary.failed_accepts += 1,
+                Accept::Exhausted(error) => self.pause_accepting(listener, &error),
+                Accept::Broken(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes in a new connection; its first slice reads at once.
+    fn admit(&mut self, socket: S::Socket, peer: &Peer) {
+        self.accepting.refuses = false;
+        let made = catch_unwind(AssertUnwindSafe(|| (self.make_context)(peer)));
+        let Ok(context) = made else {
+            self.summary.panics += 1;
+            tracing::error!(%peer, "making the context of a connection panicked");
+            return self.sys.close(socket);
+        };
+        let connection = Connection::new(socket, self.decoder.clone(), context, self.now);
+        match self.connections.insert(connection) {
+            Ok((index, _)) => {
+                self.summary.accepted += 1;
+                tracing::trace!(%peer, index, "accepted");
+                self.wake(index, Flags::NONE);
+            }
+            Err(connection) => {
+                self.summary.refused += 1;
+                self.sys.close(connection.socket);
+            }
+        }
+    }
+
+    /// Stops accepting for a while because descriptors have run out. The first time those who wait are left
+    /// waiting; if a pause did not help they are turned away, so that they need not wait for nothing.
+    #[cold]
+    fn pause_accepting(&mut self, listener: usize, error: &io::Error) {
+        if self.accepting.refuses {
+            self.refuse(listener);
+        } else {
+            tracing::warn!(%error, open = self.connections.len(), "accepting pauses");
+        }
+        self.accepting.refuses = true;
+        self.summary.pauses += 1;
+        self.accepting.ready.clear();
+        self.accepting.paused_until = Some(self.now.wrapping_add(ticks(ACCEPT_PAUSE)));
+        for listener in 0..self.sys.listeners() {
+            if let Err(error) = self.sys.listen(listener, false) {
+                tracing::error!(%error, listener, "a listener could not be paused");
+            }
+        }
+    }
+
+    /// Accepts with the reserve descriptor and closes at once, up to a batch.
+    fn refuse(&mut self, listener: usize) {
+        for _ in 0..ACCEPT_BATCH {
+            self.sys.release_reserve();
+            let Accept::Socket(socket, peer) = self.sys.accept(listener) else { break };
+            self.summary.refused += 1;
+            tracing::debug!(%peer, "refused: no descriptor is left");
+            self.sys.close(socket);
+            self.sys.keep_reserve();
+        }
+        self.sys.keep_reserve();
+    }
+
+    fn resume_accepting(&mut self) -> io::Result<()> {
+        self.accepting.paused_until = None;
+        self.sys.keep_reserve();
+        for listener in 0..self.sys.listeners() {
+            self.sys.listen(listener, true)?;
+            self.note_listener(listener);
+        }
+        Ok(())
+    }
+
+    /// The first request to stop drains, the second one stops.
+    fn note_stops(&mut self, drain_limit: Duration) {
+        for _ in 0..self.sys.stop_requests() {
+            if self.drain == Drain::Running {
+                self.start_draining(drain_limit);
+            } else {
+                tracing::info!(open = self.connections.len(), "stopping at once");
+                self.drain = Drain::Stopped;
+            }
+        }
+    }
+
+    fn start_draining(&mut self, limit: Duration) {
+        tracing::info!(open = self.connections.len(), ?limit, "draining");
+        self.drain = Drain::Draining(self.now.wrapping_add(ticks(limit)));
+        self.turn.draining = true;
+        self.accepting = Accepting::default();
+        self.sys.close_listeners();
+        for index in 0..self.connections.end() {
+            self.wake(index, Flags::SHUTDOWN_DUE);
+        }
+    }
+
+    /// The time to drain is over: what is left is closed.
+    fn cut_off(&mut self) {
+        tracing::warn!(open = self.connections.len(), "the drain limit has passed");
+        self.drain = Drain::Stopped;
+    }
+
+    fn is_done(&self) -> bool {
+        match self.drain {
+            Drain::Running => false,
+            Drain::Draining(_) => self.connections.len() == 0,
+            Drain::Stopped => true,
+        }
+    }
+
+    /// Ends a connection whose action panicked.
+    #[cold]
+    fn bury(&mut self) {
+        self.summary.panics += 1;
+        let Some(index) = self.current.take() else { return };
+        let Some(connection) = self.connections.get_mut(index) else { return };
+        let state = M::TABLE.states[connection.machine.state()].name;
+        tracing::error!(machine = M::TABLE.machine, state, index, "an action panicked");
+        match catch_unwind(AssertUnwindSafe(|| self.abandon(index))) {
+            Ok(Ok(())) => self.settle(index),
+            Ok(Err(end)) => self.end(index, end),
+            Err(_) => self.end(index, End::Abort),
+        }
+    }
+
+    /// Ends a connection whose socket is dead.
+    #[cold]
+    pub(crate) fn lose(&mut self, index: u32, error: io::Error) {
+        self.summary.lost += 1;
+        tracing::debug!(index, %error, "lost");
+        let told = catch_unwind(AssertUnwindSafe(|| self.tell_lost(index, error)));
+        if told.is_err() {
+            self.summary.panics += 1;
+        }
+        self.output.clear();
+        self.close(index);
+    }
+
+    fn close(&mut self, index: u32) {
+        if let Some(socket) = self.remove(index) {
+            self.sys.close(socket);
+        }
+    }
+
+    fn abort(&mut self, index: u32) {
+        if let Some(socket) = self.remove(index) {
+            self.sys.abort(socket);
+        }
+    }
+
+    /// Takes a connection out of everything that knows it; this is the only way out.
+    fn remove(&mut self, index: u32) -> Option<S::Socket> {
+        self.connections.get_mut(index)?;
+        self.wheel.unlink(index, &mut self.connections);
+        let connection = self.connections.remove(index)?;
+        self.summary.closed += 1;
+        tracing::trace!(index, "closed");
+        if let Some(buffers) = connection.buffers {
+            reuse(&mut self.spare, buffers);
+        }
+        Some(connection.socket)
+    }
+}
+
+/// Keeps emptied buffers for the next connection that needs some.
+pub(crate) fn reuse(spare: &mut Spare, mut buffers: Box<Buffers>) {
+    let capacity = buffers.unread.capacity().max(buffers.unsent.capacity());
+    if spare.len() < SPARE_BUFFERS && capacity <= SPARE_BYTES {
+        buffers.clear();
+        spare.push(buffers);
+    }
+}

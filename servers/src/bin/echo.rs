@@ -1,0 +1,5 @@
+//! The echo server as a program.
+
+fn main() -> std::process::ExitCode {
+    servers::echo::main()
+}

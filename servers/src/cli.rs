@@ -1,0 +1,60 @@
+//! What the command lines of all servers have in common: where to listen, what to log, how to end.
+
+use std::io::Write;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use clap::Parser;
+use fsm_runtime::{Address, Server, ServerError};
+use tracing::level_filters::LevelFilter;
+
+/// The exit status of a server that could not start or go on; bad usage exits with 2.
+const FAILURE: u8 = 1;
+
+/// The options every server has.
+#[derive(Debug, Clone, clap::Args)]
+pub struct Common {
+    /// Where to listen: IP:PORT, [IPv6]:PORT, NAME:PORT or unix:PATH; may be given several times
+    #[arg(long, value_name = "ADDR", required = true)]
+    pub listen: Vec<Address>,
+    /// How long connections may take to end after SIGTERM or SIGINT; a second signal stops at once
+    #[arg(long, value_name = "TIME", default_value = "30s", value_parser = humantime::parse_duration)]
+    pub drain: Duration,
+    /// What to log to standard error: off, error, warn, info, debug or trace
+    #[arg(long, value_name = "LEVEL", default_value = "warn")]
+    pub log: LevelFilter,
+}
+
+/// Parses the command line, then binds what it says and hands over; `serve` runs the server.
+///
+/// Prints `listening on ADDR` for each address once clients can connect.
+pub fn main<O: Parser>(
+    common: impl Fn(&O) -> &Common,
+    serve: impl FnOnce(Server, O) -> Result<(), ServerError>,
+) -> ExitCode {
+    let options = O::parse();
+    tracing_subscriber::fmt()
+        .with_max_level(common(&options).log)
+        .with_writer(std::io::stderr)
+        .init();
+    let served = Server::bind(&common(&options).listen).and_then(|server| {
+        announce(&server);
+        serve(server.drain_limit(common(&options).drain), options)
+    });
+    match served {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error}");
+            ExitCode::from(FAILURE)
+        }
+    }
+}
+
+/// Says where clients can connect. Nobody may be reading, which is no reason to stop.
+fn announce(server: &Server) {
+    let mut output = std::io::stdout().lock();
+    for address in server.addresses() {
+        let _ = writeln!(output, "listening on {address}");
+    }
+    let _ = output.flush();
+}

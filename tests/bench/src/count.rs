@@ -1,0 +1,245 @@
+//! Counts what a server does: instructions and system calls, by whatever this machine can count with.
+//!
+//! Hardware counters are exact and see the kernel too, but virtual machines often have none. Callgrind then
+//! counts the instructions of user space exactly; the kernel's stay unknown, and what is derived from them
+//! is called derived. Every count is a slope: a run with N lines and one with 2N, subtracted and divided,
+//! so that starting, connecting and ending cost nothing.
+
+use std::{fs, io, path::Path, path::PathBuf, process::Command};
+
+use rustix::process::Pid;
+
+use crate::{
+    load::Work,
+    server::{Spec, is_installed, target_directory, warm_up},
+};
+
+/// What this machine can count with.
+#[derive(Clone, Copy, Debug)]
+pub struct Counters {
+    /// Instructions of user and kernel, by the processor.
+    pub hardware: bool,
+    /// System calls, by a tracepoint.
+    pub tracepoint: bool,
+    /// User instructions, by simulation.
+    pub callgrind: bool,
+    /// System calls, by tracing: slow, which changes how events fall together.
+    pub strace: bool,
+}
+
+/// What one line costs.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Cost {
+    /// Instructions in user space.
+    pub user: Option<f64>,
+    /// Instructions in the kernel.
+    pub kernel: Option<f64>,
+    /// System calls.
+    pub calls: Option<f64>,
+}
+
+const USER: &str = "instructions:u";
+const KERNEL: &str = "instructions:k";
+const CALLS: &str = "raw_syscalls:sys_enter";
+
+/// How long strace may take to write its table once the server has ended.
+const STRACE_WRITES: std::time::Duration = std::time::Duration::from_millis(500);
+
+impl Counters {
+    /// Tries each tool on a program that does nothing.
+    #[must_use]
+    pub fn probe() -> Self {
+        let perf = perf_counts(None, &["true".to_owned()]).unwrap_or_default();
+        Self {
+            hardware: perf.user.is_some() && perf.kernel.is_some(),
+            tracepoint: perf.calls.is_some(),
+            callgrind: is_installed("valgrind"),
+            strace: is_installed("strace"),
+        }
+    }
+
+    /// One line on how the figures below came about.
+    #[must_use]
+    pub fn describe(&self) -> String {
+        let instructions = match (self.hardware, self.callgrind) {
+            (true, _) => "instructions by hardware counters (perf)",
+            (false, true) => {
+                "user instructions by callgrind, exact (no hardware counters here; the kernel's are not \
+                 counted, and the vDSO's clock reads become system calls)"
+            }
+            (false, false) => "no instructions (neither hardware counters nor valgrind)",
+        };
+        let calls = match (self.tracepoint, self.strace) {
+            (true, _) => "system calls by perf's tracepoint",
+            (false, true) => "system calls by strace, which slows servers down",
+            (false, false) => "no system calls (perf may not trace them, and there is no strace)",
+        };
+        format!("counting {instructions}; {calls}")
+    }
+
+    /// What a running server spends on a line of `work`, as far as `perf` can tell.
+    pub fn by_perf(&self, server: &crate::server::Server, work: Work) -> io::Result<Cost> {
+        if !self.hardware && !self.tracepoint {
+            return Ok(Cost::default());
+        }
+        let count =
+            |work: Work| perf_counts(Some(server.pid()), &load_command(server.address, work)?);
+        let (once, twice) = (count(work)?, count(work.with_lines(2 * work.lines()))?);
+        Ok(Cost {
+            user: slope(once.user, twice.user, work),
+            kernel: slope(once.kernel, twice.kernel, work),
+            calls: slope(once.calls, twice.calls, work),
+        })
+    }
+
+    /// User instructions of a line, each run with a server of its own under callgrind.
+    pub fn by_callgrind(&self, spec: &Spec, work: Work) -> io::Result<Option<f64>> {
+        if !self.callgrind {
+            return Ok(None);
+        }
+        let once = callgrind_total(spec, work)?;
+        let twice = callgrind_total(spec, work.with_lines(2 * work.lines()))?;
+        Ok(slope(Some(once), Some(twice), work))
+    }
+
+    /// System calls of a line, each run with a server of its own under strace.
+    pub fn by_strace(&self, spec: &Spec, work: Work) -> io::Result<Option<f64>> {
+        if !self.strace {
+            return Ok(None);
+        }
+        let once = strace_total(spec, work)?;
+        let twice = strace_total(spec, work.with_lines(2 * work.lines()))?;
+        Ok(slope(Some(once), Some(twice), work))
+    }
+}
+
+fn slope(once: Option<f64>, twice: Option<f64>, work: Work) -> Option<f64> {
+    Some((twice? - once?) / work.lines() as f64)
+}
+
+/// The client as a program of its own, so that `perf` counts exactly while it runs.
+fn load_command(address: std::net::SocketAddr, work: Work) -> io::Result<Vec<String>> {
+    let program = target_directory()?.join("load");
+    let mut words = vec![program.display().to_string(), address.to_string()];
+    match work {
+        Work::Requests { count } => words.extend(["requests".to_owned(), count.to_string()]),
+        Work::Lines { connections, depth, at_once, lines } => {
+            words.push("lines".to_owned());
+            words.push(lines.to_string());
+            words.extend([connections, depth, at_once].map(|it| it.to_string()));
+        }
+    }
+    Ok(words)
+}
+
+/// Runs a command while `perf` counts in a process, or in the command itself.
+fn perf_counts(pid: Option<Pid>, command: &[String]) -> io::Result<Cost> {
+    let output = scratch("perf")?;
+    let mut perf = Command::new("perf");
+    perf.args(["stat", "-x", ",", "-e", &[USER, KERNEL, CALLS].join(","), "-o"]).arg(&output);
+    if let Some(pid) = pid {
+        perf.args(["-p", &pid.as_raw_nonzero().to_string()]);
+    }
+    let run = perf.arg("--").args(command).output()?;
+    if !run.status.success() {
+        return Err(io::Error::other(format!(
+            "perf: {}",
+            String::from_utf8_lossy(&run.stderr).trim_end()
+        )));
+    }
+    let text = fs::read_to_string(&output)?;
+    fs::remove_file(&output)?;
+    let value = |event: &str| {
+        let line = text.lines().find(|line| line.split(',').nth(2) == Some(event))?;
+        line.split(',').next()?.parse().ok()
+    };
+    Ok(Cost { user: value(USER), kernel: value(KERNEL), calls: value(CALLS) })
+}
+
+fn callgrind_total(spec: &Spec, work: Work) -> io::Result<f64> {
+    let output = scratch("callgrind")?;
+    let file = format!("--callgrind-out-file={}", output.display());
+    run_under(spec, &["valgrind", "--quiet", "--tool=callgrind", &file], work)?;
+    let text = fs::read_to_string(&output)?;
+    fs::remove_file(&output)?;
+    instructions_in(&text).ok_or_else(|| io::Error::other("callgrind wrote no total"))
+}
+
+/// The total in a file that callgrind wrote.
+fn instructions_in(text: &str) -> Option<f64> {
+    let total = text.lines().find_map(|line| line.strip_prefix("totals: "))?;
+    total.trim().parse().ok()
+}
+
+/// User instructions that a program spends from start to end, by callgrind, or else by the processor.
+pub fn instructions_of(program: &Path, arguments: &[String]) -> io::Result<f64> {
+    let mut command = vec![program.display().to_string()];
+    command.extend_from_slice(arguments);
+    if !is_installed("valgrind") {
+        let counted = perf_counts(None, &command)?.user;
+        return counted.ok_or_else(|| io::Error::other("neither valgrind nor hardware counters"));
+    }
+    let output = scratch("callgrind")?;
+    let run = Command::new("valgrind")
+        .args(["--quiet", "--tool=callgrind"])
+        .arg(format!("--callgrind-out-file={}", output.display()))
+        .args(command)
+        .output()?;
+    if !run.status.success() {
+        return Err(io::Error::other(String::from_utf8_lossy(&run.stderr).into_owned()));
+    }
+    let text = fs::read_to_string(&output)?;
+    fs::remove_file(&output)?;
+    instructions_in(&text).ok_or_else(|| io::Error::other("callgrind wrote no total"))
+}
+
+fn strace_total(spec: &Spec, work: Work) -> io::Result<f64> {
+    let output = scratch("strace")?;
+    let file = output.display().to_string();
+    // With -D the child is the server itself and strace stands aside, so it writes a moment after the end.
+    run_under(spec, &["strace", "-D", "-c", "-f", "-o", &file], work)?;
+    std::thread::sleep(STRACE_WRITES);
+    let text = fs::read_to_string(&output)?;
+    fs::remove_file(&output)?;
+    // The last line reads "100.00    0.123456          12      9876        12 total".
+    let total = text.lines().rev().find(|line| line.ends_with("total"));
+    let calls = total.and_then(|line| line.split_whitespace().nth(3)?.parse().ok());
+    calls.ok_or_else(|| io::Error::other("strace wrote no total"))
+}
+
+fn run_under(spec: &Spec, tool: &[&str], work: Work) -> io::Result<()> {
+    let wrapper: Vec<String> = tool.iter().map(ToString::to_string).collect();
+    let server = spec.start(&wrapper)?;
+    warm_up(server.address)?;
+    work.run(server.address)?;
+    server.stop()
+}
+
+/// A file of our own for a tool's output, in the build directory.
+fn scratch(tool: &str) -> io::Result<PathBuf> {
+    let directory = target_directory()?.join("fsm-bench");
+    fs::create_dir_all(&directory)?;
+    Ok(directory.join(format!("{tool}.{}", std::process::id())))
+}
+
+/// Seconds of processor time a process has used, in user space and kernel, with the threads that have ended.
+pub fn cpu_seconds(pid: Pid) -> io::Result<f64> {
+    let stat = fs::read_to_string(format!("/proc/{}/stat", pid.as_raw_nonzero()))?;
+    // Behind the name, which stands in brackets and may hold spaces, the 12th and 13th words count ticks.
+    let behind = stat.rsplit(')').next().unwrap_or_default();
+    let ticks: f64 = behind
+        .split_whitespace()
+        .skip(11)
+        .take(2)
+        .filter_map(|word| word.parse::<f64>().ok())
+        .sum();
+    Ok(ticks / rustix::param::clock_ticks_per_second() as f64)
+}
+
+/// Kilobytes of a process that are resident and its own (neither files nor shared).
+pub fn resident_bytes(pid: Pid) -> io::Result<f64> {
+    let status = fs::read_to_string(format!("/proc/{}/status", pid.as_raw_nonzero()))?;
+    let line = status.lines().find_map(|line| line.strip_prefix("RssAnon:"));
+    let kilobytes = line.and_then(|line| line.split_whitespace().next()?.parse::<f64>().ok());
+    kilobytes.map(|it| it * 1024.0).ok_or_else(|| io::Error::other("no RssAnon in /proc"))
+}

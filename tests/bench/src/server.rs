@@ -1,0 +1,228 @@
+//! Starts a server as a child on core 0, knows its address, and ends it by its process id.
+
+use std::{
+    env, fs,
+    io::{self, BufRead, BufReader, Write},
+    net::{SocketAddr, TcpStream},
+    path::{Path, PathBuf},
+    process::{Child, ChildStdout, Command, Stdio},
+    thread,
+    time::Duration,
+};
+
+use rustix::process::{Pid, Signal, kill_process};
+
+use crate::pin;
+
+/// Valgrind takes about a second to start a server; a loaded machine some more.
+const START: Duration = Duration::from_secs(60);
+/// How long a server may take to end after SIGTERM; ours drains first, and callgrind writes its file.
+const END: Duration = Duration::from_secs(30);
+/// How often an ending server is looked at.
+const LOOK: Duration = Duration::from_millis(5);
+
+/// A server that can be started: its name in the tables, and its command without the address.
+#[derive(Clone)]
+pub struct Spec {
+    /// What the tables call it.
+    pub name: &'static str,
+    /// The program, or why there is none.
+    pub program: Result<PathBuf, String>,
+}
+
+impl Spec {
+    /// A peer that cargo built beside the bench.
+    #[must_use]
+    pub fn built(name: &'static str, program: &Path) -> Self {
+        Self { name, program: Ok(program.to_path_buf()) }
+    }
+
+    /// The hand-written C server, compiled now; without a C compiler the row says so.
+    #[must_use]
+    pub fn c() -> Self {
+        Self { name: "C", program: compile_c() }
+    }
+
+    /// Our echo server, built now so that an old binary is never measured by mistake.
+    #[must_use]
+    pub fn ours() -> Self {
+        Self { name: "ours", program: build_ours() }
+    }
+
+    /// Starts it under `wrapper` (a tool that ends in running the command given to it), or plainly.
+    pub fn start(&self, wrapper: &[String]) -> io::Result<Server> {
+        let program = self.program.clone().map_err(io::Error::other)?;
+        let mut words = Vec::new();
+        if is_installed("setpriv") {
+            // A bench that is killed takes its servers along. The process id stays the same through each `exec`.
+            words.extend(["setpriv", "--pdeathsig", "KILL"].map(String::from));
+        }
+        words.extend_from_slice(wrapper);
+        words.push(program.display().to_string());
+        words.extend(["--listen", "127.0.0.1:0"].map(String::from));
+        let mut child = Command::new(&words[0])
+            .args(&words[1..])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()?;
+        let stdout = child.stdout.take().map(BufReader::new);
+        let mut server = Server {
+            child,
+            stdout,
+            address: SocketAddr::from(([127, 0, 0, 1], 0)),
+            name: self.name,
+        };
+        server.address = server.wait_until_ready()?;
+        pin::server(server.pid())?;
+        Ok(server)
+    }
+}
+
+/// A running server; dropping it ends it.
+pub struct Server {
+    child: Child,
+    stdout: Option<BufReader<ChildStdout>>,
+    /// Where it listens.
+    pub address: SocketAddr,
+    /// What the tables call it.
+    pub name: &'static str,
+}
+
+impl Server {
+    /// The process to pin, to count and to end.
+    #[must_use]
+    pub fn pid(&self) -> Pid {
+        Pid::from_child(&self.child)
+    }
+
+    /// Asks it to end, and waits until it has.
+    pub fn stop(mut self) -> io::Result<()> {
+        self.end()
+    }
+
+    /// Sends a line on its standard input and gives back the line it answers (see `heap`).
+    pub fn ask(&mut self, question: &str) -> io::Result<String> {
+        let stdin = self.child.stdin.as_mut().ok_or(io::ErrorKind::BrokenPipe)?;
+        writeln!(stdin, "{question}")?;
+        self.read_line()
+    }
+
+    fn read_line(&mut self) -> io::Result<String> {
+        let mut line = String::new();
+        let stdout = self.stdout.as_mut().ok_or(io::ErrorKind::BrokenPipe)?;
+        stdout.read_line(&mut line)?;
+        Ok(line.trim_end().to_owned())
+    }
+
+    /// Reads `listening on ADDRESS`. A server that hangs before it is ended by a watchdog, which ends the pipe.
+    fn wait_until_ready(&mut self) -> io::Result<SocketAddr> {
+        let pid = self.pid();
+        let (ready, watch) = std::sync::mpsc::channel::<()>();
+        let watchdog = thread::spawn(move || {
+            if watch.recv_timeout(START) == Err(std::sync::mpsc::RecvTimeoutError::Timeout) {
+                let _ = kill_process(pid, Signal::KILL);
+            }
+        });
+        let line = self.read_line();
+        drop(ready);
+        let _ = watchdog.join();
+        let line = line?;
+        line.strip_prefix("listening on ").and_then(|it| it.parse().ok()).ok_or_else(|| {
+            io::Error::other(format!("{} said {line:?} and not where it listens", self.name))
+        })
+    }
+
+    fn end(&mut self) -> io::Result<()> {
+        if self.child.try_wait()?.is_some() {
+            return Ok(());
+        }
+        kill_process(self.pid(), Signal::TERM)?;
+        let deadline = crate::now() + END;
+        while self.child.try_wait()?.is_none() {
+            if crate::now() > deadline {
+                self.child.kill()?;
+                self.child.wait()?;
+                return Err(io::Error::other(format!("{} did not end after SIGTERM", self.name)));
+            }
+            thread::sleep(LOOK);
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.end();
+    }
+}
+
+/// Where cargo puts programs of the release profile: this program stands in it, or in `deps` below it.
+pub fn target_directory() -> io::Result<PathBuf> {
+    let own = env::current_exe()?;
+    let directory = own.parent().ok_or(io::ErrorKind::NotFound)?;
+    let above = if directory.ends_with("deps") { directory.parent() } else { Some(directory) };
+    above.map(Path::to_path_buf).ok_or_else(|| io::ErrorKind::NotFound.into())
+}
+
+/// The directory of the workspace.
+#[must_use]
+pub fn workspace() -> &'static Path {
+    let own = Path::new(env!("CARGO_MANIFEST_DIR"));
+    own.ancestors().nth(2).unwrap_or(own)
+}
+
+fn compile_c() -> Result<PathBuf, String> {
+    let source = workspace().join("tests/peers/epoll_echo.c");
+    let program = target_directory().map_err(|error| error.to_string())?.join("epoll_echo");
+    let compiler = env::var("CC").unwrap_or_else(|_| "cc".to_owned());
+    let status = Command::new(&compiler)
+        .args(["-O2", "-Wall", "-Wextra", "-Werror", "-o"])
+        .args([&program, &source])
+        .status()
+        .map_err(|error| format!("no C compiler ({compiler}: {error})"))?;
+    if status.success() { Ok(program) } else { Err("the C peer does not compile".to_owned()) }
+}
+
+fn build_ours() -> Result<PathBuf, String> {
+    let servers = workspace().join("servers");
+    let has_source =
+        ["src/bin/echo.rs", "src/bin/echo/main.rs"].map(|it| servers.join(it).exists());
+    let manifest = fs::read_to_string(servers.join("Cargo.toml")).unwrap_or_default();
+    if !has_source.contains(&true) && !manifest.contains("name = \"echo\"") {
+        return Err("not built yet: package `servers` has no binary `echo`".to_owned());
+    }
+    let cargo = env::var("CARGO").unwrap_or_else(|_| "cargo".to_owned());
+    let status = Command::new(cargo)
+        .args(["build", "--quiet", "--release", "-p", "servers", "--bin", "echo"])
+        .current_dir(workspace())
+        .status()
+        .map_err(|error| format!("cannot run cargo: {error}"))?;
+    let program = target_directory().map_err(|error| error.to_string())?.join("echo");
+    if status.success() && program.exists() {
+        Ok(program)
+    } else {
+        Err("does not build".to_owned())
+    }
+}
+
+/// Waits until a server answers at all: the first connection pays for everything that is lazy in it.
+pub fn warm_up(address: SocketAddr) -> io::Result<()> {
+    let mut stream = TcpStream::connect(address)?;
+    crate::load::exchange(&mut stream, 0, 0)
+}
+
+/// Says why a server has no row.
+pub fn print_missing(specs: &[Spec]) {
+    for spec in specs {
+        if let Err(reason) = &spec.program {
+            println!("  {}: {reason}", spec.name);
+        }
+    }
+}
+
+/// Whether a program of that name can be started.
+#[must_use]
+pub fn is_installed(program: &str) -> bool {
+    let Some(paths) = env::var_os("PATH") else { return false };
+    env::split_paths(&paths).any(|directory| directory.join(program).is_file())
+}
