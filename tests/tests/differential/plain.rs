@@ -133,7 +133,7 @@ enum Parcel {
     #[enter(sign)]
     Delivered,
 
-    #[terminal(abort)]
+    #[terminal]
     Gone,
 }
 

@@ -53,9 +53,9 @@ mod in_the_way {
         #[on(Some | None | Event | Input -> Self_)]
         Ok,
 
-        #[on(Ok(machine) => state(io, context, event, input, machine))]
+        #[on(Ok(machine) => state(out, context, event, input, machine))]
         #[on(_ -> Ok)]
-        Some { io: u8, context: u8, event: u8, input: u8 },
+        Some { out: u8, context: u8, event: u8, input: u8 },
 
         #[on(_ => initial(machine, this, outcome, table) -> Ok)]
         Result { machine: u8, this: u8, outcome: u8, table: u8 },
@@ -76,7 +76,7 @@ mod in_the_way {
             self.calls += 1;
             match context {
                 0 => Machine_Handle::Stay,
-                1 => Machine_Handle::Some { io: 1, context: 2, event: 3, input: 4 },
+                1 => Machine_Handle::Some { out: 1, context: 2, event: 3, input: 4 },
                 _ => Machine_Handle::Result { machine: 1, this: 2, outcome: 3, table: 4 },
             }
         }
@@ -85,8 +85,8 @@ mod in_the_way {
             Machine_Input::Result { machine: event, this: 2, outcome: 3, table: 4 }
         }
 
-        fn state(&mut self, io: &mut u8, context: &mut u8, event: &u8, input: &u8, machine: u8) {
-            *io += *event + *input + machine;
+        fn state(&mut self, out: &mut u8, context: &mut u8, event: &u8, input: &u8, machine: u8) {
+            *out += *event + *input + machine;
             *context += 1;
         }
 
@@ -109,8 +109,8 @@ fn no_name_is_in_the_way() {
     machine.handle(&mut context, Event::Ok(0));
     machine.handle(&mut context, Event::Ok(1));
     machine.handle(&mut context, Event::Ok(10));
-    let Machine_::Some { io, context: entered, .. } = machine else { panic!("not in `Some`") };
-    assert_eq!((io, entered), (18, 3));
+    let Machine_::Some { out, context: entered, .. } = machine else { panic!("not in `Some`") };
+    assert_eq!((out, entered), (18, 3));
     machine.handle(&mut context, Event::Input);
     machine.handle(&mut context, Event::Err { event: 5 });
     machine.handle(&mut context, Event::None);

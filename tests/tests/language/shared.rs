@@ -23,7 +23,7 @@ enum Clerk {
     #[on(Work => begin -> Writing)]
     Resting,
 
-    #[on(Work => next(page, lines))]
+    #[on(Work => next(page, lines) -> Printing { page } | Stay)]
     #[on(Bell => curse)]
     Writing { page: u32, lines: u32 },
 
@@ -81,9 +81,10 @@ impl Desk {
         ClerkBegin::Writing { page: 7, lines: 0 }
     }
 
-    fn next(&mut self, page: &mut u32, lines: &mut u32) {
+    fn next(&mut self, page: &mut u32, lines: &mut u32) -> ClerkNext {
         *page += 1;
         *lines += 40;
+        if *lines > 400 { ClerkNext::Printing } else { ClerkNext::Stay }
     }
 
     fn curse(&mut self) {
@@ -154,6 +155,13 @@ fn what_a_state_or_its_group_ignores_hides_the_rows_above() {
 #[test]
 fn a_row_of_the_state_wins_over_what_its_group_ignores() {
     assert_eq!(on(PRINTING, Call::Mail), (PRINTING, did("skim")));
+}
+
+#[test]
+fn a_choosing_row_carries_what_the_action_left_behind() {
+    assert_eq!(on(WRITING, Call::Work), (Clerk::Writing { page: 2, lines: 41 }, vec![]));
+    let full = Clerk::Writing { page: 5, lines: 400 };
+    assert_eq!(on(full, Call::Work), (Clerk::Printing { page: 6 }, vec![]));
 }
 
 #[test]
