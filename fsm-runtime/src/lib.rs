@@ -5,6 +5,7 @@ pub mod table;
 #[cfg(feature = "server")]
 pub mod testing;
 
+mod answer;
 #[cfg(feature = "server")]
 mod connection;
 #[cfg(feature = "server")]
@@ -38,6 +39,7 @@ mod wheel;
 #[cfg(feature = "server")]
 mod worker;
 
+pub use answer::{Fallible, IntoLimit};
 #[cfg(feature = "server")]
 pub use decode::{ByteLimit, Chunks, DEFAULT_LIMIT, Input, LengthPrefixed, Lines};
 pub use fsm_macros::Machine;
@@ -46,7 +48,7 @@ pub use io::{Io, Out};
 #[cfg(feature = "server")]
 pub use listener::BindError;
 #[cfg(feature = "server")]
-pub use machine::{Deadlines, Event, Fallible, IntoLimit, Machine};
+pub use machine::{Deadlines, Event, Machine};
 #[cfg(feature = "server")]
 pub use peer::{Address, AddressError, Peer};
 #[cfg(feature = "server")]
