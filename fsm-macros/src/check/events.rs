@@ -61,37 +61,19 @@ fn missing(checked: &Checked<'_>, place: &Place<'_>, head: &Head) -> Option<Stri
     }
 }
 
-/// Patterns that can stand in one match arm.
-#[derive(PartialEq, Eq)]
-enum Family {
-    Input,
-    Reply,
-    Message,
-    Error,
-    Runtime,
-}
-
-fn family(head: &Head) -> Family {
-    match head {
-        Head::Input(_) | Head::AnyInput => Family::Input,
-        Head::Reply(_) => Family::Reply,
-        Head::Message(_) => Family::Message,
-        Head::Error => Family::Error,
-        _ => Family::Runtime,
-    }
-}
-
-pub(super) fn check_alternatives_are_of_one_kind(place: &Place<'_>, errors: &mut Errors) {
+/// `_` already takes every other input, and what follows a failure is not what follows an event.
+pub(super) fn check_alternatives_go_together(place: &Place<'_>, errors: &mut Errors) {
     for row in &place.scope.rows {
         let Some((first, others)) = row.alternatives.split_first() else { continue };
         for other in others {
-            if family(&other.head) != family(&first.head) {
-                let message = format!(
-                    "`{}` and `{}` are events of different kinds; give each a row of its own",
-                    first.head, other.head
-                );
+            let (first, head) = (&first.head, &other.head);
+            if (*first == Head::Error) != (*head == Head::Error) {
+                let message = "`error` is no event from outside; give it a row of its own";
                 errors.at(other.token.span(), message);
-            } else if let (Head::AnyInput, _) | (_, Head::AnyInput) = (&first.head, &other.head) {
+            } else if first.is_input()
+                && head.is_input()
+                && (*first == Head::AnyInput || *head == Head::AnyInput)
+            {
                 errors.at(other.token.span(), "`_` is every other input; let it stand alone");
             }
         }

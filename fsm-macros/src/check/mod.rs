@@ -49,7 +49,7 @@ fn check_states(checked: &Checked<'_>, errors: &mut Errors) {
 fn check_rows(checked: &Checked<'_>, errors: &mut Errors) {
     for place in &checked.places {
         events::check_events_exist_here(checked, place, errors);
-        events::check_alternatives_are_of_one_kind(place, errors);
+        events::check_alternatives_go_together(place, errors);
         events::check_there_is_one_row_per_event(place, errors);
         events::check_what_is_ignored_could_happen(place, errors);
         fields::check_arguments_are_bound(checked, place, errors);
