@@ -29,7 +29,7 @@ pub const DEFAULT_DRAIN_LIMIT: Duration = Duration::from_secs(30);
 /// # enum Echo {
 /// #     #[initial]
 /// #     #[on(Line(line) => echo(line))]
-/// #     #[on(TooLong, eof(_), shutdown -> Closed)]
+/// #     #[on(TooLong | eof | shutdown -> Closed)]
 /// #     #[after(10s without input -> Closed)]
 /// #     Reading,
 /// #     #[terminal]
