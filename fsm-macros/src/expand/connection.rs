@@ -3,7 +3,7 @@
 use proc_macro2::{Span, TokenStream};
 use quote::{ToTokens as _, quote};
 use syn::visit_mut::VisitMut;
-use syn::{Lifetime, Type, TypeReference};
+use syn::{Lifetime, Type, TypeReference, Visibility};
 
 use super::{Cx, docs, local, or_default, switch, table};
 use crate::check::{Deadline, Origin, State};
@@ -17,8 +17,8 @@ pub(super) fn implementation(cx: &Cx<'_, '_>) -> TokenStream {
     let docs = docs::table(cx);
     let types = types(cx);
     let table = table::value(cx);
-    let initial = initial(cx);
-    let state = state(cx);
+    let initial = initial(cx, &Visibility::Inherited);
+    let state = state(cx, &Visibility::Inherited);
     let interest = interest(cx);
     let deadlines = deadlines(cx);
     let input = input(cx);
@@ -29,10 +29,8 @@ pub(super) fn implementation(cx: &Cx<'_, '_>) -> TokenStream {
         #[automatically_derived]
         impl #generics #runtime::Machine for #machine #conditions {
             #types
-            const TABLE: &'static #runtime::table::Table = &#table;
-            #[inline]
+            const TABLE: &'static #runtime::table::Table = #table;
             #initial
-            #[inline]
             #state
             #interest
             #deadlines
@@ -96,25 +94,27 @@ fn with_lifetime(ty: &Type, name: &str) -> TokenStream {
     ty.into_token_stream()
 }
 
-pub(super) fn initial(cx: &Cx<'_, '_>) -> TokenStream {
+pub(super) fn initial(cx: &Cx<'_, '_>, visibility: &Visibility) -> TokenStream {
     let name = &cx.checked.states[cx.checked.initial].syntax.name;
     let name = super::located(name, Span::call_site());
     let budget = super::budget::generic_assertion(cx);
     quote! {
-        fn initial() -> Self {
+        #[inline]
+        #visibility fn initial() -> Self {
             #budget
             Self::#name
         }
     }
 }
 
-pub(super) fn state(cx: &Cx<'_, '_>) -> TokenStream {
+pub(super) fn state(cx: &Cx<'_, '_>, visibility: &Visibility) -> TokenStream {
     let arms = (0..cx.checked.states.len()).map(|index| {
         let pattern = cx.state_pattern(index);
         quote!(#pattern => #index)
     });
     quote! {
-        fn state(&self) -> usize {
+        #[inline]
+        #visibility fn state(&self) -> usize {
             match self { #(#arms,)* }
         }
     }
@@ -124,7 +124,7 @@ fn interest(cx: &Cx<'_, '_>) -> TokenStream {
     let runtime = &cx.runtime;
     let arms = cx.checked.states.iter().enumerate().map(|(index, state)| {
         let pattern = cx.state_pattern(index);
-        let interest = table::interest(cx, state);
+        let interest = table::interest(&quote!(#runtime::table::Interest), cx, state);
         quote!(#pattern => #interest)
     });
     quote! {

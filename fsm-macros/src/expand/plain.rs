@@ -13,8 +13,8 @@ pub(super) fn implementation(cx: &Cx<'_, '_>) -> TokenStream {
     let machine = cx.machine_type();
     let docs = docs::table(cx);
     let table = table::value(cx);
-    let initial = connection::initial(cx);
-    let state = connection::state(cx);
+    let initial = connection::initial(cx, visibility);
+    let state = connection::state(cx, visibility);
     let is_terminal = is_terminal(cx);
     let handle = handle(cx);
     quote! {
@@ -23,15 +23,13 @@ pub(super) fn implementation(cx: &Cx<'_, '_>) -> TokenStream {
         #[allow(dead_code)]
         impl #generics #machine #conditions {
             /// The table as data.
-            #visibility const TABLE: &'static #runtime::table::Table = &#table;
+            #visibility const TABLE: &'static #runtime::table::Table = #table;
             /// A new machine, in its initial state.
             #[must_use]
-            #[inline]
-            #visibility #initial
+            #initial
             /// The state the machine is in, an index into `TABLE.states`.
             #[must_use]
-            #[inline]
-            #visibility #state
+            #state
             #is_terminal
             #handle
         }

@@ -19,7 +19,7 @@ const BACKLOG: u64 = 256 * 1024;
 /// The whole table.
 pub(super) fn value(cx: &Cx<'_, '_>) -> TokenStream {
     let machine = cx.checked.machine;
-    let path = path(cx);
+    let runtime = &cx.runtime;
     let name = plain_name(&machine.name);
     let docs = &machine.docs;
     let input = machine.options.input.as_ref();
@@ -29,8 +29,16 @@ pub(super) fn value(cx: &Cx<'_, '_>) -> TokenStream {
     let stall = duration(machine.options.stall.unwrap_or(STALL));
     let backlog = Literal::u64_unsuffixed(machine.options.backlog.unwrap_or(BACKLOG));
     let plain = machine.options.plain.is_some();
-    quote! {
-        #path::Table {
+    // The block has names of its own, so that a large table stays readable and quick to compile.
+    quote! {{
+        #[allow(unused_imports)]
+        use #runtime::table::{
+            Class, Deadline, DeadlineKind, Group, Interest, Limit, Origin, Row, Shed, State,
+            StateKind, Table, Target,
+        };
+        #[allow(unused_imports)]
+        use ::core::option::Option::{None, Some};
+        &Table {
             machine: #name,
             docs: #docs,
             input: #input,
@@ -40,30 +48,23 @@ pub(super) fn value(cx: &Cx<'_, '_>) -> TokenStream {
             backlog: #backlog,
             plain: #plain,
         }
-    }
-}
-
-fn path(cx: &Cx<'_, '_>) -> TokenStream {
-    let runtime = &cx.runtime;
-    quote!(#runtime::table)
+    }}
 }
 
 fn group(cx: &Cx<'_, '_>, index: usize) -> TokenStream {
-    let path = path(cx);
     let name = plain_name(&cx.checked.machine.groups[index].name);
     let states = cx.checked.states.iter().enumerate();
     let members = states.filter(|(_, state)| state.group == Some(index)).map(|(index, _)| index);
-    quote!(#path::Group { name: #name, states: &[#(#members),*] })
+    quote!(Group { name: #name, states: &[#(#members),*] })
 }
 
 fn state(cx: &Cx<'_, '_>, index: usize, state: &State<'_>) -> TokenStream {
-    let path = path(cx);
     let syntax = state.syntax;
     let name = plain_name(&syntax.name);
     let docs = &syntax.docs;
     let kind = kind(cx, index, state);
     let group = optional(state.group);
-    let interest = interest(cx, state);
+    let interest = interest(&quote!(Interest), cx, state);
     let fields = syntax.fields.iter().map(|field| member(&field.member));
     let rows = rows(cx, state);
     let deadlines = state.deadlines.iter().map(|it| deadline(cx, it));
@@ -76,9 +77,9 @@ fn state(cx: &Cx<'_, '_>, index: usize, state: &State<'_>) -> TokenStream {
         let alphabet = crate::parse::text(&decode.alphabet.to_token_stream());
         quote!((#field, #alphabet))
     }));
-    let (shed, class) = (shed(cx, state), class(cx, state));
+    let (shed, class) = (shed(state), class(cx, state));
     quote! {
-        #path::State {
+        State {
             name: #name,
             docs: #docs,
             kind: #kind,
@@ -99,19 +100,19 @@ fn state(cx: &Cx<'_, '_>, index: usize, state: &State<'_>) -> TokenStream {
 }
 
 fn kind(cx: &Cx<'_, '_>, index: usize, state: &State<'_>) -> TokenStream {
-    let path = path(cx);
     let kind = match &state.syntax.terminal {
         Some(terminal) if terminal.abort.is_some() => quote!(Abort),
         Some(_) => quote!(Terminal),
         None if index == cx.checked.initial => quote!(Initial),
         None => quote!(Working),
     };
-    quote!(#path::StateKind::#kind)
+    quote!(StateKind::#kind)
 }
 
 /// What the runtime watches for in a state, as one constant.
-pub(super) fn interest(cx: &Cx<'_, '_>, state: &State<'_>) -> TokenStream {
-    let path = path(cx);
+///
+/// `of` is the path of the type where the constant stands.
+pub(super) fn interest(of: &TokenStream, cx: &Cx<'_, '_>, state: &State<'_>) -> TokenStream {
     let interest = state.interest;
     let ends = state.syntax.terminal;
     let bits = [
@@ -123,8 +124,8 @@ pub(super) fn interest(cx: &Cx<'_, '_>, state: &State<'_>) -> TokenStream {
         (ends.is_some_and(|it| it.abort.is_some()), quote!(ABORT)),
     ];
     let set = bits.into_iter().filter(|(is_set, _)| *is_set && !cx.is_plain());
-    let mut set = set.map(|(_, name)| quote!(#path::Interest::#name));
-    let first = set.next().unwrap_or_else(|| quote!(#path::Interest::NONE));
+    let mut set = set.map(|(_, name)| quote!(#of::#name));
+    let first = set.next().unwrap_or_else(|| quote!(#of::NONE));
     quote!(#first #(.and(#set))*)
 }
 
@@ -134,16 +135,15 @@ fn rows(cx: &Cx<'_, '_>, state: &State<'_>) -> Vec<TokenStream> {
     let mut rows: Vec<_> = listed.map(|it| row(cx, it)).collect();
     let Some(ending) = cx.checked.ending.filter(|_| !state.is_terminal()) else { return rows };
     if !cx.is_plain() && state.row_for(&Head::Lost).is_none() {
-        rows.push(default_row(cx, "lost", ending));
+        rows.push(default_row("lost", ending));
     }
     if can_fail && state.row_for(&Head::Error).is_none() {
-        rows.push(default_row(cx, "error", ending));
+        rows.push(default_row("error", ending));
     }
     rows
 }
 
 fn row(cx: &Cx<'_, '_>, row: &Row<'_>) -> TokenStream {
-    let path = path(cx);
     let mut events: Vec<&str> = Vec::new();
     for alternative in &row.alternatives {
         let word = alternative.head.word();
@@ -152,13 +152,13 @@ fn row(cx: &Cx<'_, '_>, row: &Row<'_>) -> TokenStream {
         }
     }
     let pattern = &row.syntax.pattern;
-    let origin = origin(cx, row.origin);
+    let origin = origin(row.origin);
     let action = action(&row.effect);
     let fallible = row.effect.is_fallible();
     let targets = targets(cx, &row.effect);
     let docs = &row.syntax.docs;
     quote! {
-        #path::Row {
+        Row {
             events: &[#(#events),*],
             pattern: #pattern,
             origin: #origin,
@@ -170,24 +170,22 @@ fn row(cx: &Cx<'_, '_>, row: &Row<'_>) -> TokenStream {
     }
 }
 
-fn default_row(cx: &Cx<'_, '_>, event: &str, ending: usize) -> TokenStream {
-    let path = path(cx);
+fn default_row(event: &str, ending: usize) -> TokenStream {
     let none = optional::<&str>(None);
     quote! {
-        #path::Row {
+        Row {
             events: &[#event],
             pattern: #event,
-            origin: #path::Origin::Default,
+            origin: Origin::Default,
             action: #none,
             fallible: false,
-            targets: &[#path::Target::Enter { state: #ending, label: #none }],
+            targets: &[Target::Enter { state: #ending, label: #none }],
             docs: "",
         }
     }
 }
 
 fn deadline(cx: &Cx<'_, '_>, deadline: &Deadline<'_>) -> TokenStream {
-    let path = path(cx);
     let kind = deadline_kind(deadline.syntax.kind);
     let limit = match &deadline.syntax.limit {
         Limit::Fixed(limit, _) => {
@@ -199,15 +197,15 @@ fn deadline(cx: &Cx<'_, '_>, deadline: &Deadline<'_>) -> TokenStream {
             quote!(Method(#name))
         }
     };
-    let origin = origin(cx, deadline.origin);
+    let origin = origin(deadline.origin);
     let action = action(&deadline.effect);
     let fallible = deadline.effect.is_fallible();
     let targets = targets(cx, &deadline.effect);
     let docs = &deadline.syntax.docs;
     quote! {
-        #path::Deadline {
-            kind: #path::DeadlineKind::#kind,
-            limit: #path::Limit::#limit,
+        Deadline {
+            kind: DeadlineKind::#kind,
+            limit: Limit::#limit,
             origin: #origin,
             action: #action,
             fallible: #fallible,
@@ -234,36 +232,33 @@ fn action(effect: &Effect<'_>) -> TokenStream {
     optional(effect.syntax.action.as_ref().map(|action| plain_name(&action.name)))
 }
 
-fn origin(cx: &Cx<'_, '_>, origin: Origin) -> TokenStream {
-    let path = path(cx);
+fn origin(origin: Origin) -> TokenStream {
     let name = match origin {
         Origin::State => quote!(State),
         Origin::Group => quote!(Group),
         Origin::Machine => quote!(Machine),
     };
-    quote!(#path::Origin::#name)
+    quote!(Origin::#name)
 }
 
 /// Every target in the order written, those of named sets in their place.
 fn targets(cx: &Cx<'_, '_>, effect: &Effect<'_>) -> Vec<TokenStream> {
-    let path = path(cx);
     if effect.syntax.arrow.is_none() {
         let none = optional::<&str>(None);
-        return vec![quote!(#path::Target::Stay { label: #none })];
+        return vec![quote!(Target::Stay { label: #none })];
     }
     effect.targets.iter().flat_map(|target| flat_target(cx, target)).collect()
 }
 
 fn flat_target(cx: &Cx<'_, '_>, target: &Target<'_>) -> Vec<TokenStream> {
-    let path = path(cx);
     match target {
         Target::Stay { syntax } => {
             let label = optional(syntax.label.as_ref());
-            vec![quote!(#path::Target::Stay { label: #label })]
+            vec![quote!(Target::Stay { label: #label })]
         }
         Target::Enter(entry) => {
             let (state, label) = (entry.state, optional(entry.syntax.label.as_ref()));
-            vec![quote!(#path::Target::Enter { state: #state, label: #label })]
+            vec![quote!(Target::Enter { state: #state, label: #label })]
         }
         Target::Set { outcome, .. } => {
             let inner = &cx.checked.outcomes[*outcome].targets;
@@ -272,24 +267,22 @@ fn flat_target(cx: &Cx<'_, '_>, target: &Target<'_>) -> Vec<TokenStream> {
     }
 }
 
-fn shed(cx: &Cx<'_, '_>, state: &State<'_>) -> TokenStream {
-    let path = path(cx);
+fn shed(state: &State<'_>) -> TokenStream {
     let name = match state.syntax.shed {
         Some(Shed::First) => quote!(First),
         Some(Shed::Never) => quote!(Never),
         None => quote!(Idle),
     };
-    quote!(#path::Shed::#name)
+    quote!(Shed::#name)
 }
 
 fn class(cx: &Cx<'_, '_>, state: &State<'_>) -> TokenStream {
-    let path = path(cx);
     let name = match state.syntax.class.or(cx.checked.machine.options.class) {
         Some(Class::Preferred) => quote!(Preferred),
         Some(Class::Background) => quote!(Background),
         Some(Class::Normal) | None => quote!(Normal),
     };
-    quote!(#path::Class::#name)
+    quote!(Class::#name)
 }
 
 /// A duration as a constant expression.
@@ -305,8 +298,8 @@ pub(super) fn duration(duration: Duration) -> TokenStream {
 
 fn optional<T: quote::ToTokens>(value: Option<T>) -> TokenStream {
     match value {
-        Some(value) => quote!(::core::option::Option::Some(#value)),
-        None => quote!(::core::option::Option::None),
+        Some(value) => quote!(Some(#value)),
+        None => quote!(None),
     }
 }
 
