@@ -7,7 +7,6 @@ use fsm_runtime::{Io, Lines, Machine};
 #[machine(context = Client, input = Lines<'_>, reply = Vec<u8>, message = u32)]
 #[group(Busy: Loading, Sending; ignores(shutdown, message), after(1min -> Closed))]
 #[on(lost(_) => note -> Gone)]
-#[on(error(e) => refuse(e) -> Closed)]
 enum Disk {
     #[initial]
     #[on(Line(name) => open(name) -> Loading | Stay)]
@@ -43,7 +42,6 @@ impl Client {
     }
     fn sent(&mut self, _piece: Vec<u8>, _io: &mut Io<'_, Disk>) {}
     fn note(&mut self, _io: &mut Io<'_, Disk>) {}
-    fn refuse(&mut self, _error: io::Error, _io: &mut Io<'_, Disk>) {}
 }
 
 fn serve<M: Machine>() {}

@@ -1,5 +1,4 @@
-//! An outcome set that no row leads to: the warning stands at its name.
-#![deny(dead_code)]
+//! An outcome set that no row leads to.
 use fsm_runtime::Machine;
 
 struct Hinge;
@@ -19,8 +18,4 @@ enum Door {
     Open,
 }
 
-fn main() {
-    for hand in [Hand::Push, Hand::Pull] {
-        Door::initial().handle(&mut Hinge, hand);
-    }
-}
+fn main() {}
