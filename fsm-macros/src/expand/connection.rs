@@ -172,7 +172,7 @@ fn deadlines_of(cx: &Cx<'_, '_>, index: usize) -> TokenStream {
             limit(cx, deadline)
         })
         .collect();
-    let path = cx.state_path(index);
+    let path = cx.self_path(index);
     let fields = fields.into_iter().map(switch::pattern);
     let pattern = if state.syntax.fields.is_empty() {
         cx.state_pattern(index)
@@ -265,7 +265,7 @@ fn input_arm(cx: &Cx<'_, '_>, index: usize) -> TokenStream {
     let Some(alphabet) = cx.alphabet(index) else { return TokenStream::new() };
     let (pattern, decoder) = match &state.decode {
         Some(decode) => {
-            let path = cx.state_path(index);
+            let path = cx.self_path(index);
             let field = switch::pattern(&decode.field);
             let decoder = switch::binder(&decode.field);
             (quote!(#path { #field, .. }), quote!(#decoder))
@@ -312,7 +312,7 @@ fn handle(cx: &Cx<'_, '_>) -> TokenStream {
 fn abandon(cx: &Cx<'_, '_>) -> TokenStream {
     let runtime = &cx.runtime;
     let state = cx.checked.placeholder;
-    let path = cx.state_path(state);
+    let path = cx.self_path(state);
     let machine = local("machine", Span::call_site());
     let arrive = switch::arrive(cx, None, state, Span::call_site());
     let [context, io] = ["context", "io"].map(|name| local(name, Span::call_site()));

@@ -201,6 +201,10 @@ fn alphabet_path(cx: &Cx<'_, '_>, state: usize, variant: &Ident) -> TokenStream 
 
 /// A variant of a type, shown at the variant when something is wrong.
 pub(super) fn variant_path(of: &Type, variant: &Ident) -> TokenStream {
+    // A type that came through `macro_rules!` stands in an invisible group.
+    if let Type::Group(group) = of {
+        return variant_path(&group.elem, variant);
+    }
     if let Type::Path(path) = of
         && path.qself.is_none()
     {

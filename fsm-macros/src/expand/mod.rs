@@ -127,11 +127,17 @@ impl<'c, 'm> Cx<'c, 'm> {
         quote!(#machine::#name)
     }
 
+    /// The same inside an `impl`, such as `Self::Closed`.
+    fn self_path(&self, state: usize) -> TokenStream {
+        let name = located(&self.checked.states[state].syntax.name, Span::call_site());
+        quote!(Self::#name)
+    }
+
     /// A pattern for a state whatever its fields hold.
     fn state_pattern(&self, state: usize) -> TokenStream {
-        let syntax = self.checked.states[state].syntax;
-        let name = located(&syntax.name, Span::call_site());
-        if syntax.fields.is_empty() { quote!(Self::#name) } else { quote!(Self::#name { .. }) }
+        let path = self.self_path(state);
+        let has_data = !self.checked.states[state].syntax.fields.is_empty();
+        if has_data { quote!(#path { .. }) } else { path }
     }
 }
 
