@@ -8,7 +8,7 @@ use fsm_runtime::{Io, Lines, Machine};
 #[group(Busy: Loading, Sending; ignores(shutdown, message), after(1min -> Closed))]
 #[on(lost(_) => note -> Gone)]
 #[on(error(e) => refuse(e) -> Closed)]
-#[group(Busy: Idle; shed(first))]
+#[group(Busy: Idle; after(1h -> Closed))]
 enum Disk {
     #[initial]
     #[on(Line(name) => open(name)? -> Loading | Stay)]

@@ -10,7 +10,7 @@ enum Sink {
     #[ignores(Line, TooLong)]
     #[on(eof -> Closed)]
     #[on(shutdown -> Closed)]
-    #[after(1min without input -> Closed)]
+    #[after(1min -> Closed)]
     #[after(never = "kept open on purpose")]
     Reading,
 

@@ -15,6 +15,7 @@ enum Chat {
     #[on(drained => sent(left) -> Reading | Stay)]
     #[on(shutdown -> Closed)]
     #[after(30s without progress -> Closed)]
+    #[after(1h -> Closed)]
     #[after(never = "kept open on purpose")]
     Sending { left: usize },
 
