@@ -1,10 +1,10 @@
-//! What the derive writes, kept in a file that is reviewed: `golden/echo_expansion.rs`.
+//! What the derive writes for the echo server, kept in a file that is reviewed: `golden/echo_expansion.rs`.
 //!
 //! A proc-macro crate cannot be linked as a library, so its passes are taken in as modules; they work on
 //! `proc_macro2` and know nothing of the compiler they usually run in.
 #![allow(dead_code, unreachable_pub, reason = "the passes are used as far as this test needs them")]
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::{env, fs};
 
 #[path = "../../fsm-macros/src/check/mod.rs"]
@@ -34,15 +34,12 @@ fn expansion_of_first_machine(source: &str) -> String {
     prettyplease::unparse(&expanded)
 }
 
-fn golden(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("golden").join(name)
-}
-
 #[test]
 fn the_expansion_of_echo_is_the_reviewed_one() {
-    let source = fs::read_to_string(golden("echo.rs")).expect("the machine");
+    let server = Path::new(env!("CARGO_MANIFEST_DIR")).join("../servers/src/echo.rs");
+    let source = fs::read_to_string(server).expect("the server");
     let expansion = expansion_of_first_machine(&source);
-    let file = golden("echo_expansion.rs");
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("golden/echo_expansion.rs");
     if env::var_os("BLESS").is_some() {
         fs::write(&file, &expansion).expect("the golden file is written");
     }
@@ -55,4 +52,33 @@ fn the_expansion_of_echo_is_the_reviewed_one() {
         file.display(),
         differs.map_or(reviewed.lines().count(), |at| at) + 1
     );
+}
+
+#[test]
+fn the_runtime_is_told_whether_a_switch_stays_in_its_group() {
+    let expansion = expansion_of_first_machine(
+        "#[derive(Machine)]
+        #[machine(context = Client)]
+        #[group(Busy: Loading, Sending; on(shutdown -> Closed), after(1min -> Closed))]
+        enum Disk {
+            #[initial]
+            #[on(connected -> Loading)]
+            #[on(shutdown -> Closed)]
+            #[after(1s -> Closed)]
+            Idle,
+            #[on(drained -> Sending)]
+            Loading,
+            #[on(drained -> Idle)]
+            Sending,
+            #[terminal]
+            Closed,
+        }",
+    );
+    let told = |state: &str| {
+        let entered = expansion.split(&format!("*machine = Disk::{state};")).nth(1);
+        entered.and_then(|code| code.trim_start().lines().next()).map(str::to_owned)
+    };
+    assert_eq!(told("Loading").as_deref(), Some("io.entered(false);"));
+    assert_eq!(told("Sending").as_deref(), Some("io.entered(true);"));
+    assert_eq!(told("Idle").as_deref(), Some("io.entered(false);"));
 }
