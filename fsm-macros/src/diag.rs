@@ -7,7 +7,8 @@ use std::fmt::Display;
 
 use proc_macro2::{Span, TokenStream};
 
-/// The errors found so far. A mistake in a shared row is met once for every state it serves and kept once.
+/// The errors found so far. A mistake in a shared row is met once for every state it serves and
+/// kept once.
 #[derive(Default)]
 pub(crate) struct Errors {
     combined: Option<syn::Error>,

@@ -1,7 +1,7 @@
 //! What is emitted beside errors, so that one mistake is one message.
 //!
-//! rustc gets a stand-in that names the user's types, so that their imports count as used, and whose
-//! functions nobody runs. rust-analyzer gets the mended machine and goes on working.
+//! rustc gets a stand-in that names the user's types, so that their imports count as used, and
+//! whose functions nobody runs. rust-analyzer gets the mended machine and goes on working.
 
 use proc_macro2::TokenStream;
 use quote::quote;

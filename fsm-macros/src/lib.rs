@@ -1,7 +1,7 @@
 //! The derive behind `fsm-runtime`: see there.
 //!
-//! A table goes through three passes: parse, check, expand. Where a pass finds mistakes, all of them are
-//! reported together and a stand-in is emitted, so that nothing else complains.
+//! A table goes through three passes: parse, check, expand. Where a pass finds mistakes, all of
+//! them are reported together and a stand-in is emitted, so that nothing else complains.
 
 mod check;
 mod diag;
@@ -9,6 +9,8 @@ mod expand;
 mod fallback;
 mod model;
 mod parse;
+#[cfg(test)]
+mod tests;
 
 use proc_macro2::TokenStream;
 use quote::quote;
@@ -16,7 +18,7 @@ use syn::DeriveInput;
 
 use diag::Errors;
 
-/// Turns an annotated enum into a connection state machine.
+#[doc = include_str!("derive.md")]
 #[proc_macro_derive(
     Machine,
     attributes(

@@ -19,7 +19,8 @@ pub(crate) struct Machine {
     pub(crate) groups: Vec<Group>,
     pub(crate) sets: Vec<OutcomeSet>,
     pub(crate) states: Vec<State>,
-    /// Something that could not be read might have named states, so nothing is said of what is missing.
+    /// Something that could not be read might have named states, so nothing is said of what is
+    /// missing.
     pub(crate) incomplete: bool,
 }
 

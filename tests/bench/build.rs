@@ -1,5 +1,6 @@
-//! Writes the machine of 100 states in the words of each framework: a ring, in which `Next` goes one state
-//! on, `Skip` seven, and `Part` stays and counts. Text is the only form that suits all of their macros.
+//! Writes the machine of 100 states in the words of each framework: a ring, in which `Next` goes
+//! one state on, `Skip` seven, and `Part` stays and counts. Text is the only form that suits all of
+//! their macros.
 
 use std::{env, error::Error, fmt::Write as _, fs, path::Path};
 
@@ -21,7 +22,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// One piece of text for each state: its number, that of the next, and that of the one `Skip` goes to.
+/// One piece of text for each state: its number, that of the next, and that of the one `Skip` goes
+/// to.
 fn each(piece: impl Fn(usize, usize, usize) -> String) -> String {
     (0..STATES).map(|i| piece(i, (i + 1) % STATES, (i + SKIP) % STATES)).collect()
 }

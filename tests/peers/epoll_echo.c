@@ -1,9 +1,10 @@
 /*
  * The yardstick: an echo server as one writes it by hand in C, on edge-triggered epoll.
  *
- * Every socket is registered once for everything and never changed again. Reads go into one buffer that all
- * clients share, whole chunks go back, and only what the kernel would not take is kept. A read that comes
- * back short has emptied the socket, so the read that would say EAGAIN is saved, unless the end was announced.
+ * Every socket is registered once for everything and never changed again. Reads go into one buffer
+ * that all clients share, whole chunks go back, and only what the kernel would not take is kept. A
+ * read that comes back short has emptied the socket, so the read that would say EAGAIN is saved,
+ * unless the end was announced.
  *
  * Usage: epoll_echo --listen 127.0.0.1:PORT
  */
@@ -53,8 +54,8 @@ static void close_client(int fd) {
 static bool flush_client(int fd) {
     struct client *client = &clients[fd];
     while (client->offset < client->length) {
-        ssize_t sent =
-            send(fd, client->unsent + client->offset, client->length - client->offset, MSG_NOSIGNAL);
+        const char *rest = client->unsent + client->offset;
+        ssize_t sent = send(fd, rest, client->length - client->offset, MSG_NOSIGNAL);
         if (sent < 0)
             return false;
         client->offset += (size_t)sent;
@@ -119,7 +120,9 @@ static void accept_all(int epoll, int listener) {
             close(fd);
             continue;
         }
-        struct epoll_event event = {.events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET, .data.fd = fd};
+        struct epoll_event event = {0};
+        event.events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET;
+        event.data.fd = fd;
         if (epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &event) < 0)
             close(fd);
     }
@@ -131,7 +134,7 @@ static int listen_on(const char *address) {
     struct sockaddr_in name = {.sin_family = AF_INET};
     if (sscanf(address, "%15[0-9.]:%hu", host, &port) != 2 ||
         inet_pton(AF_INET, host, &name.sin_addr) != 1) {
-        fprintf(stderr, "epoll_echo: `%s` is no address; write for example 127.0.0.1:7007\n", address);
+        fprintf(stderr, "epoll_echo: `%s` is no address; try 127.0.0.1:7007\n", address);
         exit(2);
     }
     name.sin_port = htons(port);

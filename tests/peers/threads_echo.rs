@@ -1,5 +1,6 @@
-//! The echo server with a thread for each client: the same behaviour as `servers/src/echo.rs`, in plain `std`.
-//! A test counts the lines of both, so this one is written as anybody would write it, and no longer.
+//! The echo server with a thread for each client: the same behaviour as `servers/src/echo.rs`, in
+//! plain `std`. A test counts the lines of both, so this one is written as anybody would write it,
+//! and no longer.
 #![allow(
     clippy::disallowed_methods,
     reason = "a blocking program reads the clock where it needs it"
@@ -23,11 +24,11 @@ struct Limits {
     /// Longest line, in bytes without its newline
     #[arg(long, default_value_t = 64 * 1024)]
     max_line: u64,
-    /// How long a client may be silent between lines, in seconds
-    #[arg(long, default_value = "300", value_parser = seconds)]
+    /// How long a client may be silent between lines
+    #[arg(long, default_value = "5min", value_parser = humantime::parse_duration)]
     idle: Duration,
-    /// How long a line may take from its first byte to its last, in seconds
-    #[arg(long, default_value = "10", value_parser = seconds)]
+    /// How long a line may take from its first byte to its last
+    #[arg(long, default_value = "10s", value_parser = humantime::parse_duration)]
     partial: Duration,
 }
 
@@ -40,11 +41,6 @@ struct Options {
     listen: Vec<String>,
     #[command(flatten)]
     limits: Limits,
-}
-
-fn seconds(text: &str) -> Result<Duration, String> {
-    let seconds = text.parse().map_err(|error| format!("{error}"))?;
-    Duration::try_from_secs_f64(seconds).map_err(|error| format!("{error}"))
 }
 
 /// One client's socket, on which every wait has an end.
@@ -108,7 +104,8 @@ fn listen(address: &str, limits: Limits) -> io::Result<thread::JoinHandle<()>> {
     if let Some(path) = address.strip_prefix("unix:") {
         let listener = UnixListener::bind(path)?;
         println!("listening on {address}");
-        // The descriptor is what counts: on it, a `TcpStream` reads, writes and waits like a `UnixStream`.
+        // The descriptor is what counts: on it, a `TcpStream` reads, writes and waits like a
+        // `UnixStream`.
         let socket = |client: io::Result<_>| client.map(|it| TcpStream::from(OwnedFd::from(it)));
         return Ok(thread::spawn(move || start(listener.incoming().map(socket), limits)));
     }

@@ -1,5 +1,5 @@
-//! The echo server on tokio as somebody who counts every byte writes it: one thread, and one read buffer
-//! that all clients share, borrowed only while a read is polled.
+//! The echo server on tokio as somebody who counts every byte writes it: one thread, and one read
+//! buffer that all clients share, borrowed only while a read is polled.
 
 use std::{
     cell::RefCell,

@@ -30,8 +30,8 @@ pub(crate) struct Checked<'m> {
 }
 
 impl<'m> Checked<'m> {
-    /// The states in which something has to happen. Where no state is marked terminal, one that says
-    /// nothing is taken for it, since that mistake is reported already.
+    /// The states in which something has to happen. Where no state is marked terminal, one that
+    /// says nothing is taken for it, since that mistake is reported already.
     pub(super) fn working(&self) -> impl Iterator<Item = &State<'m>> {
         let has_end = self.states.iter().any(State::is_terminal);
         self.states.iter().filter(move |it| !it.is_terminal() && (has_end || !it.is_bare()))

@@ -83,7 +83,8 @@ pub(super) fn check_input_is_waited_for_where_it_is_read(
     for deadline in &place.scope.deadlines {
         if let Kind::WithoutInput | Kind::OfPartial = deadline.kind {
             let message = format!(
-                "{} takes no input that could be waited for; write `30s`, or `30s without progress`",
+                "{} takes no input that could be waited for; write `30s`, or `30s without \
+                progress`",
                 place.owner
             );
             errors.at(deadline.span, message);
@@ -171,8 +172,8 @@ fn check_deadlines_lead_to_an_end(checked: &Checked<'_>, errors: &mut Errors) {
             targets.iter().map(|&it| checked.states[it].syntax.name.to_string()).collect();
         let name = &checked.states[state].syntax.name;
         let message = format!(
-            "deadlines lead from `{name}` to {} and never to an end; let one lead to `{ending}`, or say \
-             `#[after(never = \"why\")]`",
+            "deadlines lead from `{name}` to {} and never to an end; let one lead to \
+            `{ending}`, or say `#[after(never = \"why\")]`",
             listed(&names)
         );
         errors.at(name.span(), message);

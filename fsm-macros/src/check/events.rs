@@ -86,7 +86,8 @@ pub(super) fn check_there_is_one_row_per_event(place: &Place<'_>, errors: &mut E
         let head = &alternative.head;
         if seen.iter().any(|earlier| earlier.head == *head) {
             let message = format!(
-                "{} already has a row for `{head}`; keep one row per event, and let its action choose",
+                "{} already has a row for `{head}`; keep one row per event, and let its action \
+                choose",
                 place.owner
             );
             errors.at(alternative.token.span(), message);

@@ -67,7 +67,8 @@ fn check_argument(
     }
     if place.is_machine() && is_field {
         let message = format!(
-            "a row on the enum cannot name the field `{shown}`; move it to the states or the group that have it"
+            "a row on the enum cannot name the field `{shown}`; move it to the states or the \
+            group that have it"
         );
         errors.at(span(name), message);
         return;
@@ -155,8 +156,8 @@ pub(super) fn check_carried_fields_exist(
                     errors.at(span(field), message);
                 } else if given.contains(&field) {
                     let message = format!(
-                        "`{shown}` goes to the action by value and cannot be carried over as well; let \
-                         the action answer it"
+                        "`{shown}` goes to the action by value and cannot be carried over as \
+                        well; let the action answer it"
                     );
                     errors.at(span(field), message);
                 } else {
@@ -213,7 +214,8 @@ fn check_sets_carry_from_everywhere(checked: &Checked<'_>, place: &Place<'_>, er
             for state in states {
                 if let Some(field) = carried.iter().find(|it| state.field(it).is_none()) {
                     let message = format!(
-                        "`{}` carries `{}` over, which `{}` does not have; name the targets one by one",
+                        "`{}` carries `{}` over, which `{}` does not have; name the targets one \
+                        by one",
                         syntax.name,
                         text(field),
                         state.name
@@ -263,8 +265,8 @@ pub(super) fn check_leave_finds_its_fields(checked: &Checked<'_>, errors: &mut E
                 given.filter(|name| !row.is_some_and(|it| binds(it, name))).collect();
             for name in arguments.iter().filter(|name| given.contains(name)) {
                 let message = format!(
-                    "a row of `{}` gives `{}` away by value before `leave` runs; let that action do what \
-                     `leave` does, or leave the field out",
+                    "a row of `{}` gives `{}` away by value before `leave` runs; let that \
+                    action do what `leave` does, or leave the field out",
                     state.syntax.name,
                     text(name)
                 );
@@ -285,7 +287,8 @@ pub(super) fn check_decoders_are_fields(checked: &Checked<'_>, errors: &mut Erro
             errors.at(at, no_field(state.syntax, &decode.field));
         } else if !state.interest.input && !state.syntax.scope.unread && !state.is_terminal() {
             let message = format!(
-                "no row of `{name}` takes an input of this decoder; add one, or leave the decoder out"
+                "no row of `{name}` takes an input of this decoder; add one, or leave the \
+                decoder out"
             );
             errors.at(at, message);
         }

@@ -1,4 +1,5 @@
-//! From a machine as written to one that may be expanded: every rule of the language, one function each.
+//! From a machine as written to one that may be expanded: every rule of the language, one function
+//! each.
 //!
 //! It knows the table and no Rust types: what rustc says better is left to rustc.
 
@@ -19,8 +20,8 @@ pub(crate) use checked::{
 use crate::diag::Errors;
 use crate::model::Machine;
 
-/// Checks everything. What is wrong is in `errors` afterwards, and the answer is the machine mended as far
-/// as the mistakes let it be.
+/// Checks everything. What is wrong is in `errors` afterwards, and the answer is the machine mended
+/// as far as the mistakes let it be.
 pub(crate) fn check<'m>(machine: &'m Machine, errors: &mut Errors) -> Option<Checked<'m>> {
     options::check_there_is_a_context(machine, errors);
     options::check_a_plain_machine_has_no_connection(machine, errors);
@@ -68,8 +69,8 @@ fn check_rows(checked: &Checked<'_>, errors: &mut Errors) {
     actions::check_rows_of_one_action_agree(checked, errors);
 }
 
-/// What holds of the states together. Where a name could not be read, a state may only seem to be forgotten,
-/// so nothing is said.
+/// What holds of the states together. Where a name could not be read, a state may only seem to be
+/// forgotten, so nothing is said.
 fn check_graph(checked: &Checked<'_>, errors: &mut Errors) {
     events::check_events_are_answered(checked, errors);
     if !checked.incomplete {

@@ -40,7 +40,8 @@ pub(super) fn check_a_connection_owns_its_data(machine: &Machine, errors: &mut E
     }
     if let Some(parameter) = machine.generics.lifetimes().next() {
         let message = format!(
-            "a connection outlives every borrow, so `{}` owns its data; leave out `{}`, or make it `plain`",
+            "a connection outlives every borrow, so `{}` owns its data; leave out `{}`, or make \
+            it `plain`",
             machine.name, parameter.lifetime
         );
         errors.at(parameter.lifetime.span(), message);

@@ -144,7 +144,8 @@ impl<'m, 'e> Resolver<'m, 'e> {
         let name = self.outcome_name(&action.name);
         if let Some(twin) = self.outcomes.iter().find(|earlier| earlier.name == name) {
             let message = format!(
-                "the outcome of `{key}` would be called `{name}`, as that of `{}` is; rename one of them",
+                "the outcome of `{key}` would be called `{name}`, as that of `{}` is; rename \
+                one of them",
                 twin.owner
             );
             self.errors.at(action.name.span(), message);

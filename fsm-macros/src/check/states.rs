@@ -49,8 +49,8 @@ pub(super) fn check_the_initial_state_has_no_data(machine: &Machine, errors: &mu
     let Some(state) = machine.states.iter().find(|state| state.initial.is_some()) else { return };
     if !state.fields.is_empty() {
         let message = format!(
-            "the initial state `{}` has data that nobody builds; keep it in the context, or begin in a \
-             state without",
+            "the initial state `{}` has data that nobody builds; keep it in the context, or \
+            begin in a state without",
             state.name
         );
         errors.at(state.name.span(), message);
@@ -95,7 +95,8 @@ pub(super) fn check_nothing_happens_in_terminal_states(checked: &Checked<'_>, er
         let spans = spans.chain(state.leave.iter().map(|it| it.name.span()));
         for span in spans.chain(state.decode.iter().map(|it| super::fields::span(&it.field))) {
             let message = format!(
-                "`{}` is terminal, so nothing happens there any more; leave this out, or use `enter`",
+                "`{}` is terminal, so nothing happens there any more; leave this out, or use \
+                `enter`",
                 state.name
             );
             errors.at(span, message);
@@ -121,7 +122,8 @@ pub(super) fn check_a_state_reads_in_one_way(checked: &Checked<'_>, errors: &mut
         if state.interest.input && state.interest.readable {
             let name = &state.syntax.name;
             let message = format!(
-                "`{name}` takes decoded input and has a row for `readable`; read in one of the two ways"
+                "`{name}` takes decoded input and has a row for `readable`; read in one of the \
+                two ways"
             );
             errors.at(name.span(), message);
         }
@@ -164,8 +166,8 @@ pub(super) fn check_every_state_is_reachable(checked: &Checked<'_>, errors: &mut
             let sources: Vec<_> =
                 sources.iter().map(|&it| checked.states[it].syntax.name.to_string()).collect();
             let message = format!(
-                "only {} leads to `{name}`, and no row leads there; add a row with `-> {name}` to a state \
-                 that is reached",
+                "only {} leads to `{name}`, and no row leads there; add a row with `-> {name}` \
+                to a state that is reached",
                 listed(&sources)
             );
             errors.at(name.span(), message);

@@ -172,8 +172,8 @@ pub(super) fn check_error_rows_lead_out(
             let goes_on = states.iter().any(|&state| !checked.states[state].is_terminal());
             if stays || goes_on && checked.ending.is_some() {
                 let message = format!(
-                    "an `error` row leads to a terminal state, not to `{}`; a failure one recovers from is \
-                     an ordinary outcome",
+                    "an `error` row leads to a terminal state, not to `{}`; a failure one \
+                    recovers from is an ordinary outcome",
                     syntax.name
                 );
                 errors.at(syntax.name.span(), message);
@@ -193,7 +193,8 @@ pub(super) fn check_errors_can_happen(checked: &Checked<'_>, errors: &mut Errors
                     owner => owner.to_string(),
                 };
                 let message = format!(
-                    "no action of {owner} is written with `?`, so `error` never happens; drop the row"
+                    "no action of {owner} is written with `?`, so `error` never happens; drop \
+                    the row"
                 );
                 errors.at(token.span(), message);
             }

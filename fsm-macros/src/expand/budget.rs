@@ -38,7 +38,8 @@ fn assertion(state: &State, budget: u64) -> (Span, TokenStream) {
     let types = state.fields.iter().map(|field| &field.ty);
     let budget_literal = proc_macro2::Literal::u64_unsuffixed(budget);
     let message = format!(
-        "state `{}` is larger than `max_size = {budget}` bytes; box what is rarely used, or raise the budget",
+        "state `{}` is larger than `max_size = {budget}` bytes; box what is rarely used, or \
+        raise the budget",
         state.name
     );
     let assertion = quote_spanned! {span=>

@@ -206,7 +206,9 @@ fn limit(cx: &Cx<'_, '_>, deadline: &Deadline<'_>) -> TokenStream {
             }
             Limit::Method(_) => quote! {
                 without_bytes: match #limit {
-                    ::core::option::Option::Some(limit) => ::core::option::Option::Some((limit, #bytes)),
+                    ::core::option::Option::Some(limit) => {
+                        ::core::option::Option::Some((limit, #bytes))
+                    }
                     ::core::option::Option::None => ::core::option::Option::None,
                 }
             },
@@ -231,12 +233,19 @@ fn input(cx: &Cx<'_, '_>) -> TokenStream {
     let reads = |index: &usize| cx.checked.states[*index].interest.input;
     let count = cx.checked.states.len();
     let arms: Vec<_> = (0..count).filter(reads).map(|index| input_arm(cx, index)).collect();
-    let others = (0..count).filter(|index| !reads(index)).map(|index| cx.state_pattern(index));
-    let [context, decoder, bytes, seen, io] =
-        ["context", "decoder", "bytes", "seen", "io"].map(|name| local(name, Span::call_site()));
-    let uses_own = (0..count).filter(reads).any(|it| cx.checked.states[it].syntax.decode.is_none());
-    let decoder = if uses_own { decoder } else { local("_decoder", Span::call_site()) };
-    let silence = arms.is_empty().then(|| quote!(let _ = (#context, #bytes, #seen, #io);));
+    let others: Vec<_> =
+        (0..count).filter(|index| !reads(index)).map(|index| cx.state_pattern(index)).collect();
+    let others = (!others.is_empty()).then(|| quote!(#(#others)|* => 0,));
+    let has_own = |index: usize| cx.checked.states[index].syntax.decode.is_some();
+    let decodes = (0..count).filter(reads).any(|index| !has_own(index));
+    // What nothing uses gets a leading underscore.
+    let name = |name: &str, is_used: bool| {
+        let underscore = if is_used { "" } else { "_" };
+        local(&format!("{underscore}{name}"), Span::call_site())
+    };
+    let decoder = name("decoder", decodes);
+    let [context, bytes, seen, io] =
+        ["context", "bytes", "seen", "io"].map(|it| name(it, !arms.is_empty()));
     quote! {
         #[inline]
         fn input(
@@ -247,10 +256,9 @@ fn input(cx: &Cx<'_, '_>) -> TokenStream {
             #seen: usize,
             #io: &mut #runtime::Io<'_, Self>,
         ) -> usize {
-            #silence
             match self {
                 #(#arms)*
-                #(#others)|* => 0,
+                #others
             }
         }
     }

@@ -59,7 +59,8 @@ fn event_function(cx: &Cx<'_, '_>, state: usize) -> TokenStream {
     function(cx, &quote!(), name, &parameter, &content)
 }
 
-/// `fn reading_input(machine, context, input, io)`: the hot path. In a plain machine this is all there is.
+/// `fn reading_input(machine, context, input, io)`: the hot path. In a plain machine this is all
+/// there is.
 fn input_function(cx: &Cx<'_, '_>, state: usize) -> TokenStream {
     let names = &cx.names[state];
     let syntax = cx.checked.states[state].syntax;
@@ -96,7 +97,8 @@ fn failed_function(cx: &Cx<'_, '_>, state: usize) -> TokenStream {
     function(cx, &quote!(#[cold]), &cx.names[state].failed, &quote!(#name: #error), &content)
 }
 
-/// A free function with the machine's generics. Parameters that nothing uses get a leading underscore.
+/// A free function with the machine's generics. Parameters that nothing uses get a leading
+/// underscore.
 fn function(
     cx: &Cx<'_, '_>,
     attributes: &TokenStream,
@@ -272,7 +274,8 @@ fn event_pattern(cx: &Cx<'_, '_>, alternative: &Alternative) -> TokenStream {
     quote!(#runtime::Event::#event)
 }
 
-/// The arm for replies or messages: a match of its own, so that rustc finds the variant nobody answers.
+/// The arm for replies or messages: a match of its own, so that rustc finds the variant nobody
+/// answers.
 fn payload_arm(cx: &Cx<'_, '_>, state: usize, kind: &Head) -> TokenStream {
     let checked = &cx.checked.states[state];
     let rows: Vec<_> = checked

@@ -1,6 +1,7 @@
 //! The same items as a whole machine has, with nothing in them: what stands in after errors.
 //!
-//! Items are functions wherever they can be, since a constant would be evaluated and fail by itself.
+//! Items are functions wherever they can be, since a constant would be evaluated and fail by
+//! itself.
 
 use proc_macro2::{Span, TokenStream};
 use quote::{ToTokens as _, quote};
@@ -49,7 +50,9 @@ fn machine(cx: &Cx<'_, '_>) -> TokenStream {
             fn initial() -> Self { ::core::unreachable!() }
             fn state(&self) -> usize { 0 }
             fn interest(&self) -> #runtime::table::Interest { #runtime::table::Interest::NONE }
-            fn deadlines(&self, _: &Self::Context) -> #runtime::Deadlines { #runtime::Deadlines::NONE }
+            fn deadlines(&self, _: &Self::Context) -> #runtime::Deadlines {
+                #runtime::Deadlines::NONE
+            }
             fn input(
                 &mut self, _: &mut Self::Context, _: &mut Self::Decoder, _: &[u8], _: usize,
                 _: &mut #runtime::Io<'_, Self>,

@@ -38,8 +38,8 @@ pub(crate) fn outcomes(checked: &Checked<'_>) -> TokenStream {
     outcome::enums(&Cx::new(checked))
 }
 
-/// All that nobody names from outside, in one block: so it works inside functions, and several machines
-/// live in one module.
+/// All that nobody names from outside, in one block: so it works inside functions, and several
+/// machines live in one module.
 pub(crate) fn private(checked: &Checked<'_>) -> TokenStream {
     let cx = &Cx::new(checked);
     let implementation =

@@ -1,8 +1,9 @@
 //! The enums that choosing actions answer, one variant for each target.
 //!
-//! Nothing generated ever constructs them: so rustc's own lint for variants that are never built points at
-//! the target of an edge that is declared and never taken. For the same reason every variant, its braces
-//! included, carries the span of its target, and the enums are no wider than `pub(crate)`.
+//! Nothing generated ever constructs them: so rustc's own lint for variants that are never built
+//! points at the target of an edge that is declared and never taken. For the same reason every
+//! variant, its braces included, carries the span of its target, and the enums are no wider than
+//! `pub(crate)`.
 
 use std::collections::HashSet;
 
@@ -47,7 +48,8 @@ pub(super) fn type_of(cx: &Cx<'_, '_>, outcome: usize, at: Span) -> TokenStream 
     quote!(#name #arguments)
 }
 
-/// No wider than the machine, and never so wide that rustc stops looking for variants nobody builds.
+/// No wider than the machine, and never so wide that rustc stops looking for variants nobody
+/// builds.
 fn visibility(machine: &Visibility) -> TokenStream {
     match machine {
         Visibility::Public(_) => quote!(pub(crate)),

@@ -1,4 +1,5 @@
-//! The inherent functions of a machine without a socket. They need nothing but `core` and the table's types.
+//! The inherent functions of a machine without a socket. They need nothing but `core` and the
+//! table's types.
 
 use proc_macro2::{Span, TokenStream};
 use quote::quote;

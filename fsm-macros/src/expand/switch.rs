@@ -1,7 +1,8 @@
 //! Going from one state to another: `leave`, the assignment in place, `enter`.
 //!
-//! The order is always the same: the action has run, then `leave` sees what the row did not give away, then
-//! the new state stands where the old one stood, then the runtime is told, then `enter` runs.
+//! The order is always the same: the action has run, then `leave` sees what the row did not give
+//! away, then the new state stands where the old one stood, then the runtime is told, then `enter`
+//! runs.
 
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::{format_ident, quote, quote_spanned};

@@ -7,7 +7,8 @@ use syn::ext::IdentExt as _;
 use syn::parse::ParseStream;
 use syn::{Attribute, Ident, LitInt, Token};
 
-use super::{arguments, deadline};
+use super::attribute::arguments;
+use super::deadline;
 use crate::diag::{Errors, did_you_mean, listed, nearest};
 use crate::model::Options;
 

@@ -7,6 +7,7 @@ use syn::parse::ParseStream;
 use syn::punctuated::Punctuated;
 use syn::{Ident, LitStr, Member, Token, token};
 
+use super::attribute::use_up;
 use crate::diag::{Errors, did_you_mean, nearest};
 use crate::model::{
     Action, Alternative, Carried, Effect, Head, Ignored, Payload, RUNTIME_EVENTS, Row, Target,
@@ -59,7 +60,7 @@ pub(super) fn effect(input: ParseStream<'_>, errors: &mut Errors) -> Effect {
     if let Err(error) = read_effect(input, &mut effect) {
         errors.push(error);
         effect.broken = true;
-        super::use_up(input);
+        use_up(input);
     }
     effect
 }
@@ -96,7 +97,7 @@ fn inside<T>(
 ) -> syn::Result<T> {
     let parsed = parser(content);
     if parsed.is_err() {
-        super::use_up(content);
+        use_up(content);
     }
     parsed
 }
@@ -106,7 +107,8 @@ fn joined([first, second]: [Span; 2]) -> Span {
     first.join(second).unwrap_or(first)
 }
 
-/// An error about what comes next, in our words only: `input.error` adds its own where nothing comes.
+/// An error about what comes next, in our words only: `input.error` adds its own where nothing
+/// comes.
 fn missing(input: ParseStream<'_>, message: &str) -> syn::Error {
     syn::Error::new(input.span(), message)
 }

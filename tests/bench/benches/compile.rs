@@ -1,5 +1,5 @@
-//! What the derive costs to compile: a plain machine of 100 states and 1,000 rows, beside an empty crate
-//! with the same dependencies. Dependencies are built before anything is timed.
+//! What the derive costs to compile: a plain machine of 100 states and 1,000 rows, beside an empty
+//! crate with the same dependencies. Dependencies are built before anything is timed.
 
 use std::{
     fmt::Write as _,
@@ -102,7 +102,8 @@ fn make(home: &Path, name: &'static str, source: &str) -> io::Result<Made> {
     let runtime = workspace().join("fsm-runtime");
     let manifest = format!(
         "[package]\nname = \"{name}\"\nversion = \"0.1.0\"\nedition = \"2024\"\n\n\
-         [dependencies]\nfsm-runtime = {{ path = {runtime:?}, default-features = false }}\n\n[workspace]\n"
+         [dependencies]\nfsm-runtime = {{ path = {runtime:?}, default-features = false }}\n\n\
+         [workspace]\n"
     );
     fs::write(directory.join("Cargo.toml"), manifest)?;
     // The versions that the workspace is locked to, so that nothing is fetched.
@@ -111,11 +112,12 @@ fn make(home: &Path, name: &'static str, source: &str) -> io::Result<Made> {
     Ok(Made { name, directory })
 }
 
-/// A machine in which every state has a row for every event: four in ten carry an action, two of these stay.
+/// A machine in which every state has a row for every event: four in ten carry an action, two of
+/// these stay.
 fn source(states: usize, events: usize) -> String {
     let mut text = String::from(
-        "//! A large plain machine, made by the compile-time bench.\n\nuse fsm_runtime::Machine;\n\n\
-         pub enum Event {\n",
+        "//! A large plain machine, made by the compile-time bench.\n\n\
+         use fsm_runtime::Machine;\n\npub enum Event {\n",
     );
     for event in 0..events {
         let _ = writeln!(text, "    E{event}(u32),");

@@ -12,9 +12,9 @@ use fsm_bench::{
     servers,
 };
 
-/// Kernel instructions of C's accept, read, send and close: solved from two tokio servers whose user
-/// instructions (5,538 and 6,279) and total ratio (1.09 to C's 512) were counted by hardware on another
-/// machine (Linux 6.18), which give 55,300 and 63,600.
+/// Kernel instructions of C's accept, read, send and close: solved from two tokio servers whose
+/// user instructions (5,538 and 6,279) and total ratio (1.09 to C's 512) were counted by hardware
+/// on another machine (Linux 6.18), which give 55,300 and 63,600.
 const KERNEL: f64 = 59_000.0;
 
 /// Below the number of local ports: each connection keeps one for a minute after its end.

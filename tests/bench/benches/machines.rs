@@ -1,4 +1,5 @@
-//! What an event costs a machine without a socket: ours, four frameworks, and a hand-written `match`.
+//! What an event costs a machine without a socket: ours, four frameworks, and a hand-written
+//! `match`.
 
 use std::{
     io,
@@ -13,8 +14,8 @@ use fsm_bench::{
     server::target_directory,
 };
 
-/// Events of the longer of two runs that are subtracted. A multiple of every stream's length, so that
-/// both runs end at the same place of the stream.
+/// Events of the longer of two runs that are subtracted. A multiple of every stream's length, so
+/// that both runs end at the same place of the stream.
 const EVENTS: u64 = 420_000;
 
 /// The two machines, with what their tables are called.

@@ -16,7 +16,8 @@ use fsm_bench::{
 const CONNECTIONS: usize = 8_000;
 /// Descriptors that a process needs beside its connections.
 const SPARE: usize = 200;
-/// The server has answered every line when the last answer is here, but may still be putting things away.
+/// The server has answered every line when the last answer is here, but may still be putting things
+/// away.
 const SETTLE: Duration = Duration::from_millis(200);
 
 fn main() -> io::Result<ExitCode> {

@@ -1,4 +1,5 @@
-//! The measure behind `lines` and `connections`: what a line costs each server, in turn, as ratios to C.
+//! The measure behind `lines` and `connections`: what a line costs each server, in turn, as ratios
+//! to C.
 
 use std::io;
 
@@ -15,11 +16,12 @@ pub struct Shape {
     pub title: &'static str,
     /// What the client does in a round of times and system calls.
     pub work: Work,
-    /// What it does under callgrind. The waves keep how many events a server finds at once near what it
-    /// finds when nothing slows it down.
+    /// What it does under callgrind. The waves keep how many events a server finds at once near
+    /// what it finds when nothing slows it down.
     pub counted: Work,
-    /// Kernel instructions that C's line cost on a machine that could count them, with the reason beside
-    /// each constant. Used only where this machine cannot count, and only for figures called derived.
+    /// Kernel instructions that C's line cost on a machine that could count them, with the reason
+    /// beside each constant. Used only where this machine cannot count, and only for figures called
+    /// derived.
     pub kernel_elsewhere: f64,
 }
 
@@ -36,7 +38,8 @@ pub struct Row {
 /// A derived total says nothing about a server that calls the kernel this much more often than C.
 const CALLS_COMPARE_UP_TO: f64 = 1.25;
 
-/// Measures every server that is there: `rounds` rounds of all of them in turn, and the instructions once.
+/// Measures every server that is there: `rounds` rounds of all of them in turn, and the
+/// instructions once.
 pub fn measure(
     shape: &Shape,
     specs: &[Spec],
@@ -98,7 +101,8 @@ fn without_perf(
     Ok(cost)
 }
 
-/// All instructions of a server over all of C's: measured if the kernel's could be counted, else derived.
+/// All instructions of a server over all of C's: measured if the kernel's could be counted, else
+/// derived.
 #[must_use]
 pub fn total_ratio(shape: &Shape, row: &Row, c: &Row) -> Option<f64> {
     let total = |cost: &Cost| Some(cost.user? + cost.kernel.unwrap_or(shape.kernel_elsewhere));

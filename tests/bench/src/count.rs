@@ -1,9 +1,10 @@
-//! Counts what a server does: instructions and system calls, by whatever this machine can count with.
+//! Counts what a server does: instructions and system calls, by whatever this machine can count
+//! with.
 //!
-//! Hardware counters are exact and see the kernel too, but virtual machines often have none. Callgrind then
-//! counts the instructions of user space exactly; the kernel's stay unknown, and what is derived from them
-//! is called derived. Every count is a slope: a run with N lines and one with 2N, subtracted and divided,
-//! so that starting, connecting and ending cost nothing.
+//! Hardware counters are exact and see the kernel too, but virtual machines often have none.
+//! Callgrind then counts the instructions of user space exactly; the kernel's stay unknown, and
+//! what is derived from them is called derived. Every count is a slope: a run with N lines and one
+//! with 2N, subtracted and divided, so that starting, connecting and ending cost nothing.
 
 use std::{fs, io, path::Path, path::PathBuf, process::Command};
 
@@ -64,8 +65,8 @@ impl Counters {
         let instructions = match (self.hardware, self.callgrind) {
             (true, _) => "instructions by hardware counters (perf)",
             (false, true) => {
-                "user instructions by callgrind, exact (no hardware counters here; the kernel's are not \
-                 counted, and the vDSO's clock reads become system calls)"
+                "user instructions by callgrind, exact (no hardware counters here; the kernel's \
+                 are not counted, nor the vDSO's, whose clock reads become system calls)"
             }
             (false, false) => "no instructions (neither hardware counters nor valgrind)",
         };
@@ -171,7 +172,8 @@ fn instructions_in(text: &str) -> Option<f64> {
     total.trim().parse().ok()
 }
 
-/// User instructions that a program spends from start to end, by callgrind, or else by the processor.
+/// User instructions that a program spends from start to end, by callgrind, or else by the
+/// processor.
 pub fn instructions_of(program: &Path, arguments: &[String]) -> io::Result<f64> {
     let mut command = vec![program.display().to_string()];
     command.extend_from_slice(arguments);
@@ -196,7 +198,8 @@ pub fn instructions_of(program: &Path, arguments: &[String]) -> io::Result<f64> 
 fn strace_total(spec: &Spec, work: Work) -> io::Result<f64> {
     let output = scratch("strace")?;
     let file = output.display().to_string();
-    // With -D the child is the server itself and strace stands aside, so it writes a moment after the end.
+    // With -D the child is the server itself and strace stands aside, so it writes a moment after
+    // the end.
     run_under(spec, &["strace", "-D", "-c", "-f", "-o", &file], work)?;
     std::thread::sleep(STRACE_WRITES);
     let text = fs::read_to_string(&output)?;
@@ -222,10 +225,12 @@ fn scratch(tool: &str) -> io::Result<PathBuf> {
     Ok(directory.join(format!("{tool}.{}", std::process::id())))
 }
 
-/// Seconds of processor time a process has used, in user space and kernel, with the threads that have ended.
+/// Seconds of processor time a process has used, in user space and kernel, with the threads that
+/// have ended.
 pub fn cpu_seconds(pid: Pid) -> io::Result<f64> {
     let stat = fs::read_to_string(format!("/proc/{}/stat", pid.as_raw_nonzero()))?;
-    // Behind the name, which stands in brackets and may hold spaces, the 12th and 13th words count ticks.
+    // Behind the name, which stands in brackets and may hold spaces, the 12th and 13th words count
+    // ticks.
     let behind = stat.rsplit(')').next().unwrap_or_default();
     let ticks: f64 = behind
         .split_whitespace()

@@ -1,7 +1,9 @@
-//! Counts the bytes that a server holds from its allocator, exactly, and tells the bench when asked.
+//! Counts the bytes that a server holds from its allocator, exactly, and tells the bench when
+//! asked.
 //!
 //! A program installs it with `#[global_allocator] static HEAP: Counting = Counting;` and calls
-//! [`answer_on_stdin`] first; every line on its standard input is then answered with the bytes held now.
+//! [`answer_on_stdin`] first; every line on its standard input is then answered with the bytes held
+//! now.
 #![allow(
     unsafe_code,
     reason = "a global allocator is an unsafe trait; this one hands every call to the system's"
@@ -19,8 +21,8 @@ pub struct Counting;
 
 static LIVE: AtomicUsize = AtomicUsize::new(0);
 
-// SAFETY: every method passes its arguments unchanged to `System`, which keeps the contract, and gives its
-// answer back unchanged; counting touches no memory but an atomic and never allocates.
+// SAFETY: every method passes its arguments unchanged to `System`, which keeps the contract, and
+// gives its answer back unchanged; counting touches no memory but an atomic and never allocates.
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         LIVE.fetch_add(layout.size(), Ordering::Relaxed);
@@ -48,7 +50,8 @@ unsafe impl GlobalAlloc for Counting {
     }
 }
 
-/// Starts a thread that answers every line on standard input with the bytes held from the allocator.
+/// Starts a thread that answers every line on standard input with the bytes held from the
+/// allocator.
 pub fn answer_on_stdin() {
     thread::spawn(|| {
         // One buffer from before the first answer, so that asking changes nothing.

@@ -1,4 +1,5 @@
-//! The measurements behind the README's claims: servers to start, a client to load them, counters to read.
+//! The measurements behind the README's claims: servers to start, a client to load them, counters
+//! to read.
 
 pub mod cost;
 pub mod count;
@@ -12,7 +13,8 @@ pub mod server;
 
 use std::time::Instant;
 
-/// The clock of the client and of the harness; the rule against reading it is for machines and workers.
+/// The clock of the client and of the harness; the rule against reading it is for machines and
+/// workers.
 #[must_use]
 #[allow(clippy::disallowed_methods, reason = "a client that measures time has to read the clock")]
 pub fn now() -> Instant {

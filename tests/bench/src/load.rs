@@ -1,7 +1,8 @@
-//! The client. Every byte that comes back is compared with what was sent, and every wait has an end.
+//! The client. Every byte that comes back is compared with what was sent, and every wait has an
+//! end.
 //!
-//! Lines are 64 bytes and differ by connection and by number, so that an answer which goes to the wrong
-//! client, comes twice or is lost never passes.
+//! Lines are 64 bytes and differ by connection and by number, so that an answer which goes to the
+//! wrong client, comes twice or is lost never passes.
 
 use std::{
     io::{self, Read, Write},
@@ -15,12 +16,15 @@ use rustix::{event::epoll, process::setpriority_process};
 
 /// Short enough that the bytes cost nothing: what is measured is the work per line.
 pub const LINE: usize = 64;
-/// A server that says nothing for this long has lost a line. Valgrind slows servers about fifty times.
+/// A server that says nothing for this long has lost a line. Valgrind slows servers about fifty
+/// times.
 const PATIENCE: Duration = Duration::from_secs(30);
-/// As much as a client reads at once: more than 64 connections times 16 lines ever are in one socket.
+/// As much as a client reads at once: more than 64 connections times 16 lines ever are in one
+/// socket.
 const READ_SIZE: usize = 64 * 1024;
 
-/// What a load run does. The same description runs in the bench and, under `perf`, as the program `load`.
+/// What a load run does. The same description runs in the bench and, under `perf`, as the program
+/// `load`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Work {
     /// Lines to and fro on `connections`, with `depth` lines in flight on each.
@@ -168,8 +172,9 @@ fn connect(address: SocketAddr, connections: usize) -> io::Result<Vec<Client>> {
     (0u32..).take(connections).map(|connection| Client::connect(address, connection)).collect()
 }
 
-/// Groups of `at_once` connections in turn: all of a group send, then all of it is read. How many events
-/// a server finds at once is thereby the same for every server, however much a tool slows it down.
+/// Groups of `at_once` connections in turn: all of a group send, then all of it is read. How many
+/// events a server finds at once is thereby the same for every server, however much a tool slows it
+/// down.
 fn in_waves(clients: &mut [Client], depth: usize, at_once: usize, lines: u64) -> io::Result<()> {
     let mut output = Vec::new();
     let mut input = vec![0; READ_SIZE];
@@ -267,7 +272,8 @@ impl Latencies {
     }
 }
 
-/// One polite client, beside `greedy` streams that never end. Also gives what the greedy moved, in bytes a second.
+/// One polite client, beside `greedy` streams that never end. Also gives what the greedy moved, in
+/// bytes a second.
 pub fn polite_beside(
     address: SocketAddr,
     greedy: usize,
@@ -293,7 +299,8 @@ pub fn polite_beside(
     })
 }
 
-/// How long greedy streams run before anybody is measured beside them: the windows of TCP have to open.
+/// How long greedy streams run before anybody is measured beside them: the windows of TCP have to
+/// open.
 const SETTLE: Duration = Duration::from_millis(300);
 
 fn polite(address: SocketAddr, exchanges: u64) -> io::Result<Latencies> {
@@ -335,7 +342,8 @@ fn stream_until(address: SocketAddr, stop: &AtomicBool, moved: &AtomicU64) -> io
     })
 }
 
-/// The polite client shares its core with the greedy ones, and must not be measured waiting for them there.
+/// The polite client shares its core with the greedy ones, and must not be measured waiting for
+/// them there.
 fn be_nice() -> io::Result<()> {
     // On Linux a priority belongs to a thread, and no process means the calling one.
     Ok(setpriority_process(None, 19)?)

@@ -41,6 +41,6 @@ impl Options {
     /// How many rounds in turn.
     #[must_use]
     pub fn rounds(&self) -> usize {
-        if self.short { 3 } else { 7 }
+        if self.short { 3 } else { 5 }
     }
 }

@@ -7,7 +7,8 @@ use tokio::net::{TcpListener, TcpSocket};
 /// How long a peer lives when nobody ends it.
 const LIFETIME: Duration = Duration::from_secs(1800);
 
-/// As many as the kernel allows by default, so that a bench which connects thousands at once is not refused.
+/// As many as the kernel allows by default, so that a bench which connects thousands at once is not
+/// refused.
 const BACKLOG: u32 = 4096;
 
 /// The address behind `--listen`; anything else ends the program with a line of usage.
@@ -24,8 +25,9 @@ pub fn address_from_arguments() -> SocketAddr {
     })
 }
 
-/// Ends the program after a while: a server that a broken bench forgot must not stay. A thread of its own,
-/// because a timer in the runtime would put a timeout on each of its waits and make tokio look dearer.
+/// Ends the program after a while: a server that a broken bench forgot must not stay. A thread of
+/// its own, because a timer in the runtime would put a timeout on each of its waits and make tokio
+/// look dearer.
 pub fn end_some_time() {
     thread::spawn(|| {
         thread::sleep(LIFETIME);
@@ -33,7 +35,8 @@ pub fn end_some_time() {
     });
 }
 
-/// Listens with TCP_NODELAY, which accepted sockets inherit, and prints the line that says it is ready.
+/// Listens with TCP_NODELAY, which accepted sockets inherit, and prints the line that says it is
+/// ready.
 pub fn listen(address: SocketAddr) -> io::Result<TcpListener> {
     let socket = TcpSocket::new_v4()?;
     socket.set_reuseaddr(true)?;

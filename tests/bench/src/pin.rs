@@ -18,7 +18,8 @@ pub fn server(pid: Pid) -> io::Result<()> {
     pin(Some(pid), SERVER_CORE)
 }
 
-/// Puts the calling thread, and the threads and children it starts from now on, on the client's core.
+/// Puts the calling thread, and the threads and children it starts from now on, on the client's
+/// core.
 pub fn client() -> io::Result<()> {
     pin(None, CLIENT_CORE)
 }
@@ -27,7 +28,8 @@ fn pin(pid: Option<Pid>, core: usize) -> io::Result<()> {
     let mut set = CpuSet::new();
     set.set(core);
     match sched_setaffinity(pid, &set) {
-        // A machine with one core has no choice; its times are worth little, its counts as much as ever.
+        // A machine with one core has no choice; its times are worth little, its counts as much as
+        // ever.
         Err(Errno::INVAL) => Ok(()),
         other => Ok(other?),
     }

@@ -16,7 +16,8 @@ use crate::pin;
 
 /// Valgrind takes about a second to start a server; a loaded machine some more.
 const START: Duration = Duration::from_secs(60);
-/// How long a server may take to end after SIGTERM; ours drains first, and callgrind writes its file.
+/// How long a server may take to end after SIGTERM; ours drains first, and callgrind writes its
+/// file.
 const END: Duration = Duration::from_secs(30);
 /// How often an ending server is looked at.
 const LOOK: Duration = Duration::from_millis(5);
@@ -54,7 +55,8 @@ impl Spec {
         let program = self.program.clone().map_err(io::Error::other)?;
         let mut words = Vec::new();
         if is_installed("setpriv") {
-            // A bench that is killed takes its servers along. The process id stays the same through each `exec`.
+            // A bench that is killed takes its servers along. The process id stays the same through
+            // each `exec`.
             words.extend(["setpriv", "--pdeathsig", "KILL"].map(String::from));
         }
         words.extend_from_slice(wrapper);
@@ -114,7 +116,8 @@ impl Server {
         Ok(line.trim_end().to_owned())
     }
 
-    /// Reads `listening on ADDRESS`. A server that hangs before it is ended by a watchdog, which ends the pipe.
+    /// Reads `listening on ADDRESS`. A server that hangs before it is ended by a watchdog, which
+    /// ends the pipe.
     fn wait_until_ready(&mut self) -> io::Result<SocketAddr> {
         let pid = self.pid();
         let (ready, watch) = std::sync::mpsc::channel::<()>();
@@ -156,7 +159,8 @@ impl Drop for Server {
     }
 }
 
-/// Where cargo puts programs of the release profile: this program stands in it, or in `deps` below it.
+/// Where cargo puts programs of the release profile: this program stands in it, or in `deps` below
+/// it.
 pub fn target_directory() -> io::Result<PathBuf> {
     let own = env::current_exe()?;
     let directory = own.parent().ok_or(io::ErrorKind::NotFound)?;
@@ -205,7 +209,8 @@ fn build_ours() -> Result<PathBuf, String> {
     }
 }
 
-/// Waits until a server answers at all: the first connection pays for everything that is lazy in it.
+/// Waits until a server answers at all: the first connection pays for everything that is lazy in
+/// it.
 pub fn warm_up(address: SocketAddr) -> io::Result<()> {
     let mut stream = TcpStream::connect(address)?;
     crate::load::exchange(&mut stream, 0, 0)

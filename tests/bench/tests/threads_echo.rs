@@ -1,4 +1,5 @@
-//! The thread-per-client peer does what our echo server does: else counting its lines would prove nothing.
+//! The thread-per-client peer does what our echo server does: else counting its lines would prove
+//! nothing.
 
 use std::{
     fs,
@@ -86,7 +87,7 @@ fn the_limit_is_the_longest_line_and_one_byte_more_is_refused_while_sending() ->
 
 #[test]
 fn half_a_line_and_silence_are_shed() -> io::Result<()> {
-    let peer = Peer::start(&["127.0.0.1:0"], &["--partial", "0.2", "--idle", "1"])?;
+    let peer = Peer::start(&["127.0.0.1:0"], &["--partial", "200ms", "--idle", "1s"])?;
     let mut half = peer.connect()?;
     half.write_all(b"half a li")?;
     assert_eq!(rest(half)?, b"", "half a line is not echoed");

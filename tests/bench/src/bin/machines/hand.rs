@@ -87,16 +87,16 @@ impl Driven for Line {
     }
 }
 
+#[derive(Clone, Copy)]
+pub(crate) enum RingEvent {
+    Next,
+    Skip,
+    Part(u32),
+}
+
 /// The machine of 100 states, from the build script.
 mod ring {
-    use super::super::Context;
-
-    #[derive(Clone, Copy)]
-    pub(crate) enum Event {
-        Next,
-        Skip,
-        Part(u32),
-    }
+    use super::{super::Context, RingEvent as Event};
 
     include!(concat!(env!("OUT_DIR"), "/ring_hand.rs"));
 }
@@ -107,22 +107,22 @@ pub(crate) struct Ring {
 }
 
 impl Driven for Ring {
-    type Event = ring::Event;
+    type Event = RingEvent;
     const SIZE: usize = size_of::<ring::Ring>();
 
     fn start() -> Self {
         Self { state: ring::Ring::S0, context: Context::default() }
     }
 
-    fn event(happening: Happening) -> ring::Event {
+    fn event(happening: Happening) -> RingEvent {
         match happening {
-            Happening::Next => ring::Event::Next,
-            Happening::Part(len) => ring::Event::Part(len),
-            Happening::Skip | Happening::Line(_) | Happening::Flushed => ring::Event::Skip,
+            Happening::Next => RingEvent::Next,
+            Happening::Part(len) => RingEvent::Part(len),
+            Happening::Skip | Happening::Line(_) | Happening::Flushed => RingEvent::Skip,
         }
     }
 
-    fn handle(&mut self, event: ring::Event) {
+    fn handle(&mut self, event: RingEvent) {
         self.state.handle(&mut self.context, event);
     }
 

@@ -1,7 +1,9 @@
-//! The same two machines in every framework, driven without a socket so that instructions can be counted.
+//! The same two machines in every framework, driven without a socket so that instructions can be
+//! counted.
 //!
-//! `line` is a small one: `Opened -Line(len)-> Flush{n, left} -Flushed-> ReadLine{n} -Line(len)-> Flush ..`,
-//! with `Part(len)`, which stays in `ReadLine`, and `Eof -> Closed`. `ring` has 100 states (see `build.rs`).
+//! `line` is a small one: `Opened -Line(len)-> Flush{n, left} -Flushed-> ReadLine{n} -Line(len)->
+//! Flush ..`, with `Part(len)`, which stays in `ReadLine`, and `Eof -> Closed`. `ring` has 100
+//! states (see `build.rs`).
 //!
 //! Usage: `machines list`, or `machines FRAMEWORK line|ring mixed|stays EVENTS`.
 
@@ -14,8 +16,8 @@ mod with_statig;
 
 use std::{env, hint::black_box, process::ExitCode};
 
-/// What actions change, the same for every framework. Of the same alignment as the data of the states, so
-/// that taking its size from a machine's leaves the machine.
+/// What actions change, the same for every framework. Of the same alignment as the data of the
+/// states, so that taking its size from a machine's leaves the machine.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[allow(unreachable_pub, reason = "finny writes public types that mention it")]
 pub struct Context {
@@ -52,7 +54,8 @@ pub(crate) trait Driven: Sized {
     fn result(&self) -> Option<Context>;
 }
 
-/// Not inlined, as a machine that an event loop drives is not: its state lives in memory between events.
+/// Not inlined, as a machine that an event loop drives is not: its state lives in memory between
+/// events.
 #[inline(never)]
 fn handle_one<M: Driven>(machine: &mut M, event: M::Event) {
     machine.handle(event);

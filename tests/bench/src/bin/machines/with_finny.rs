@@ -1,4 +1,5 @@
-//! Both machines in finny: states and events are structs, all states stand side by side in the machine.
+//! Both machines in finny: states and events are structs, all states stand side by side in the
+//! machine.
 #![allow(missing_docs, unreachable_pub, clippy::all, reason = "what the macro writes")]
 
 mod line {

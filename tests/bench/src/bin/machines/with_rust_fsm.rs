@@ -1,4 +1,5 @@
-//! Both machines in rust-fsm, whose states and inputs carry no data: its figures are for switching alone.
+//! Both machines in rust-fsm, whose states and inputs carry no data: its figures are for switching
+//! alone.
 #![allow(missing_docs, unreachable_pub, clippy::all, reason = "what the macro writes")]
 
 use rust_fsm::{StateMachine, state_machine};

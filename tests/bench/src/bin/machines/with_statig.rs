@@ -67,13 +67,7 @@ mod ring {
     use statig::prelude::*;
 
     use super::super::Context;
-
-    #[derive(Clone, Copy)]
-    pub(crate) enum Event {
-        Next,
-        Skip,
-        Part(u32),
-    }
+    pub(crate) use super::super::hand::RingEvent as Event;
 
     #[derive(Default)]
     pub(crate) struct Ring {
@@ -124,11 +118,7 @@ impl Driven for RingMachine {
     }
 
     fn event(happening: Happening) -> ring::Event {
-        match happening {
-            Happening::Next => ring::Event::Next,
-            Happening::Part(len) => ring::Event::Part(len),
-            Happening::Skip | Happening::Line(_) | Happening::Flushed => ring::Event::Skip,
-        }
+        super::hand::Ring::event(happening)
     }
 
     fn handle(&mut self, event: ring::Event) {

@@ -1,0 +1,67 @@
+//! `on(..)`, `after(..)` and `ignores(..)`, which stand on a state, in a group or on the enum.
+
+use syn::Attribute;
+use syn::parse::ParseStream;
+
+use super::attribute::{arguments, use_up};
+use super::{deadline, row};
+use crate::diag::Errors;
+use crate::model::Scope;
+
+/// An attribute that may stand on a state, on a group and on the enum.
+pub(super) fn attribute(
+    scope: &mut Scope,
+    name: &str,
+    attribute: &Attribute,
+    docs: String,
+    errors: &mut Errors,
+) {
+    let example = match name {
+        "on" => "EVENT => action -> TARGET",
+        "after" => "10s -> TARGET",
+        _ => "EVENT, EVENT",
+    };
+    let mut found = Errors::default();
+    let parsed = arguments(attribute, example, |input| {
+        item(scope, name, docs, input, &mut found);
+        Ok(())
+    });
+    if let Err(error) = parsed {
+        (scope.incomplete, scope.unread) = (true, true);
+        errors.push(error);
+    }
+    errors.take(found);
+}
+
+/// The inside of `on(..)`, `after(..)` or `ignores(..)`. Whatever is wrong, the input is used up.
+pub(super) fn item(
+    scope: &mut Scope,
+    name: &str,
+    docs: String,
+    input: ParseStream<'_>,
+    errors: &mut Errors,
+) {
+    let result = match name {
+        "on" => row::parse(input, docs, errors).map(|row| {
+            scope.incomplete |= row.effect.broken;
+            scope.rows.push(row);
+        }),
+        "after" => deadline::parse(input, docs, scope, errors),
+        _ => row::ignores(input).map(|ignored| scope.ignores.extend(ignored)),
+    };
+    if let Err(error) = result {
+        (scope.incomplete, scope.unread) = (true, true);
+        errors.push(error);
+        use_up(input);
+    } else if let Some(rest) = use_up(input) {
+        if let ("on", Some(row)) = (name, scope.rows.last_mut()) {
+            row.effect.broken = true;
+        }
+        let message = match name {
+            "on" => "unexpected token; a row reads `EVENT => action(args) -> TARGET | TARGET`",
+            "after" => "unexpected token; a deadline reads `10s => action(args) -> TARGET`",
+            _ => "unexpected token; events are separated by commas",
+        };
+        errors.at(rest, message);
+    }
+}

@@ -1,0 +1,141 @@
+//! Expansions as one reads them, kept as golden files, and messages without a compiler around them.
+//!
+//! `UPDATE=1 cargo test -p fsm-macros` writes the golden files anew; read what changed.
+
+use std::path::Path;
+
+use syn::DeriveInput;
+
+/// The expansion of a machine as rustfmt would print it.
+fn expansion(machine: &str) -> String {
+    let input: DeriveInput = syn::parse_str(machine).expect("the machine is Rust");
+    let file = syn::parse2(super::compile(&input)).expect("the expansion is Rust");
+    prettyplease::unparse(&file)
+}
+
+/// What the derive says about a machine, one line for each mistake.
+fn messages(machine: &str) -> Vec<String> {
+    let text = expansion(machine);
+    let parts = text.split("compile_error! {").skip(1);
+    parts.map(|part| part.split('}').next().unwrap_or(part).trim().to_owned()).collect()
+}
+
+#[track_caller]
+fn assert_golden(name: &str, text: &str) {
+    assert!(!text.contains("compile_error!"), "the machine has a mistake:\n{text}");
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("golden").join(name);
+    if std::env::var_os("UPDATE").is_some() {
+        std::fs::write(&path, text).expect("the golden file can be written");
+    }
+    let golden = std::fs::read_to_string(&path).unwrap_or_default();
+    let differs = golden.lines().zip(text.lines()).position(|(old, new)| old != new);
+    assert!(
+        golden == text,
+        "`golden/{name}` differs from line {:?} on; run with UPDATE=1 and read what changed",
+        differs.map(|line| line + 1),
+    );
+}
+
+const ECHO: &str = r#"
+    /// One client of the echo server: every line comes back as it was sent.
+    #[machine(context = Client, input = Lines<'_>, max_size = 16)]
+    enum Echo {
+        /// Waiting for the next line.
+        #[initial]
+        #[on(Line(line) => echo(line))]
+        #[on(TooLong => complain -> Closed)]
+        #[on(eof(rest) => echo(rest) -> Closed)]
+        #[on(shutdown -> Closed)]
+        #[after(5min without input -> Closed)]
+        #[after(10s of partial -> Closed)]
+        Reading,
+        /// What is still unsent goes out, then the socket is closed.
+        #[terminal]
+        Closed,
+    }
+"#;
+
+#[test]
+fn echo_expands_to_what_one_would_have_written() {
+    assert_golden("echo.rs", &expansion(ECHO));
+}
+
+/// Data by reference and by value, fields carried over, `?`, a named outcome, a group, `enter` and `leave`.
+const COPIER: &str = r#"
+    #[machine(context = Copier, reply = Reply, error = Failure)]
+    #[outcome(Next: Waiting "again" | Closed)]
+    #[group(Busy: Opening, Sending; on(reply(_) -> Closed), ignores(shutdown))]
+    enum Copy {
+        #[initial]
+        #[on(connected => open? -> Opening | Next)]
+        #[on(shutdown -> Closed)]
+        #[after(patience() -> Closed)]
+        Waiting,
+        #[on(reply(Opened(file)) => start(path, file) -> Sending { drop, .. })]
+        #[after(10s -> Closed)]
+        Opening { path: Path, drop: Guard },
+        #[on(drained => piece(file, offset) -> Next | Stay)]
+        #[after(30s without progress -> Closed)]
+        #[leave(note(offset))]
+        Sending { file: File, offset: u64, drop: Guard },
+        #[terminal]
+        #[enter(goodbye)]
+        Closed,
+    }
+"#;
+
+#[test]
+fn data_moves_as_one_would_have_moved_it() {
+    assert_golden("copy.rs", &expansion(COPIER));
+}
+
+const TURNSTILE: &str = r#"
+    #[machine(plain, context = Count, input = Coin<'_>)]
+    enum Turnstile {
+        #[initial]
+        #[on(Paid(value) => pay(value) -> Unlocked | Stay)]
+        #[ignores(Pushed)]
+        Locked,
+        #[on(Pushed => pass(tips) -> Locked)]
+        #[on(_ => tip(tips))]
+        Unlocked { tips: u32 },
+    }
+"#;
+
+#[test]
+fn a_plain_machine_needs_only_core() {
+    let text = expansion(TURNSTILE);
+    assert_golden("turnstile.rs", &text);
+    assert!(!text.contains("std::") && !text.contains("Io<"));
+}
+
+#[test]
+fn every_mistake_is_told_at_once() {
+    let machine = ECHO
+        .replace("-> Closed)]\n        #[on(eof", "-> Closd)]\n        #[on(eof")
+        .replace("#[on(shutdown -> Closed)]", "#[on(shutdwn -> Closed)]")
+        .replace("echo(line)", "echo(lin)");
+    let found = messages(&machine);
+    assert_eq!(
+        found,
+        [
+            "\"`shutdwn` is not an event; did you mean `shutdown`?\"",
+            "\"`Closd` is not a state of `Echo`; did you mean `Closed`?\"",
+            "\"neither the event nor `Reading` has a `lin`; did you mean `line`?\"",
+        ]
+    );
+}
+
+#[test]
+fn a_row_that_cannot_be_read_keeps_its_event() {
+    let machine = ECHO.replace("#[on(TooLong => complain -> Closed)]", "#[on(TooLong => -> )]");
+    assert_eq!(messages(&machine), ["\"an action is missing; name a method of the context\""]);
+}
+
+#[test]
+fn a_mistyped_attribute_is_left_to_rustc() {
+    for (right, wrong) in [("initial", "initail"), ("terminal", "terminl"), ("after", "afetr")] {
+        let machine = ECHO.replace(&format!("#[{right}"), &format!("#[{wrong}"));
+        assert_eq!(messages(&machine), Vec::<String>::new(), "for `{wrong}`");
+    }
+}
