@@ -1,7 +1,8 @@
 //! Crates that depend on the runtime, checked by cargo as their authors would check them.
 //!
-//! trybuild compiles programs only, and lets no code stay unused in silence; a library's warnings and a
-//! crate without `std` need a package of their own. Each stands under `dependents/` as one `lib.rs`.
+//! trybuild compiles programs only, and lets no code stay unused in silence; a library's warnings
+//! and a crate without `std` need a package of their own. Each stands under `dependents/` as one
+//! `lib.rs`.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -39,7 +40,8 @@ pub fn check(name: &str, features: &[&str]) -> Checked {
     Checked { compiles, messages }
 }
 
-/// Compares what cargo said with `dependents/<name>/messages.txt`, or writes it there if `BLESS` is set.
+/// Compares what cargo said with `dependents/<name>/messages.txt`, or writes it there if `BLESS` is
+/// set.
 ///
 /// # Panics
 /// Where the two differ.

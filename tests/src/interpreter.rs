@@ -1,8 +1,8 @@
-//! A second opinion on what a table means: it runs `Machine::TABLE` as the words of the language say,
-//! knowing nothing of the code the derive wrote.
+//! A second opinion on what a table means: it runs `Machine::TABLE` as the words of the language
+//! say, knowing nothing of the code the derive wrote.
 //!
-//! It never sees the data of a state. What an action answers is chosen from outside, by its number among
-//! the row's targets, so that both sides can be given the same answers.
+//! It never sees the data of a state. What an action answers is chosen from outside, by its number
+//! among the row's targets, so that both sides can be given the same answers.
 
 use core::iter::Peekable;
 use core::str::Chars;
@@ -53,7 +53,8 @@ pub struct Interpreter {
 }
 
 impl Interpreter {
-    /// A machine in its initial state. As with a generated one, that state's `enter` has not been run.
+    /// A machine in its initial state. As with a generated one, that state's `enter` has not been
+    /// run.
     ///
     /// # Panics
     /// Where no state is the initial one.
@@ -98,7 +99,8 @@ impl Interpreter {
         }
         let first = state.rows.iter().find(|row| matches(row.pattern, event))?;
         let ignored = state.ignores.iter().any(|pattern| matches(pattern, event));
-        // What is ignored hides every row of lower standing, and only a state's own row can be above it.
+        // What is ignored hides every row of lower standing, and only a state's own row can be
+        // above it.
         (!ignored || first.origin == Origin::State).then_some(first)
     }
 

@@ -1,7 +1,8 @@
-//! What the derive writes for the echo server, kept in a file that is reviewed: `golden/echo_expansion.rs`.
+//! What the derive writes for the echo server, kept in a file that is reviewed:
+//! `golden/echo_expansion.rs`.
 //!
-//! A proc-macro crate cannot be linked as a library, so its passes are taken in as modules; they work on
-//! `proc_macro2` and know nothing of the compiler they usually run in.
+//! A proc-macro crate cannot be linked as a library, so its passes are taken in as modules; they
+//! work on `proc_macro2` and know nothing of the compiler they usually run in.
 #![allow(dead_code, unreachable_pub, reason = "the passes are used as far as this test needs them")]
 
 use std::path::Path;
@@ -47,8 +48,8 @@ fn the_expansion_of_echo_is_the_reviewed_one() {
     let differs = expansion.lines().zip(reviewed.lines()).position(|(new, old)| new != old);
     assert!(
         expansion == reviewed,
-        "the derive writes something else than {} from line {} on; review it, then run with BLESS=1:\n\
-         {expansion}",
+        "the derive writes something else than {} from line {} on; review it, then run with \
+         BLESS=1:\n{expansion}",
         file.display(),
         differs.map_or(reviewed.lines().count(), |at| at) + 1
     );

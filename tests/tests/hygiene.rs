@@ -1,5 +1,5 @@
-//! Generated code stands in its user's crate under its user's lints: it must give rise to no warning, not
-//! of the strictest lints either, and use nothing that a prelude brings.
+//! Generated code stands in its user's crate under its user's lints: it must give rise to no
+//! warning, not of the strictest lints either, and use nothing that a prelude brings.
 #![deny(warnings, unsafe_code, clippy::all, clippy::pedantic, missing_docs, unreachable_pub)]
 #![deny(
     unused_qualifications,

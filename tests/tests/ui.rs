@@ -1,13 +1,15 @@
-//! What a user reads after a mistake. Each case is one mistake and the whole of what is said about it.
+//! What a user reads after a mistake. Each case is one mistake and the whole of what is said about
+//! it.
 //!
-//! `ui/fail` has messages in our own words, `ui/rustc` those that rustc words for us, at tokens we choose;
-//! its wording belongs to the pinned toolchain. A case `<mistake>_beside.rs` makes the same mistake among
-//! rows, actions and other machines that are right: nothing must be said of those. The programs under
-//! `ui/pass` are what the cases were before the mistake: one token away, and without a warning.
+//! `ui/fail` has messages in our own words, `ui/rustc` those that rustc words for us, at tokens we
+//! choose; its wording belongs to the pinned toolchain. A case `<mistake>_beside.rs` makes the same
+//! mistake among rows, actions and other machines that are right: nothing must be said of those.
+//! The programs under `ui/pass` are what the cases were before the mistake: one token away, and
+//! without a warning.
 //!
 //! After a change that is meant, read every difference as a user would, then run with
-//! `TRYBUILD=overwrite`. Is the smallest wrong token marked? Does it say what is wrong and what to write
-//! instead? Is there nothing else?
+//! `TRYBUILD=overwrite`. Is the smallest wrong token marked? Does it say what is wrong and what to
+//! write instead? Is there nothing else?
 #![deny(warnings)]
 #![allow(dead_code, reason = "the right programs are compiled here, not run")]
 

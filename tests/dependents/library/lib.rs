@@ -1,5 +1,5 @@
-//! Public machines in a library, where rustc takes every public variant for used: an edge that the table
-//! declares and no code takes must still be a warning at its target.
+//! Public machines in a library, where rustc takes every public variant for used: an edge that the
+//! table declares and no code takes must still be a warning at its target.
 
 use fsm_runtime::{Io, Lines, Machine};
 

@@ -1,4 +1,5 @@
-//! A plain machine in a crate that has no `std` and no `alloc`: what is generated needs only `core`.
+//! A plain machine in a crate that has no `std` and no `alloc`: what is generated needs only
+//! `core`.
 #![no_std]
 #![deny(warnings, unsafe_code, missing_docs)]
 

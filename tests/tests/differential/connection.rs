@@ -1,5 +1,5 @@
-//! A connection machine, driven without sockets: beside states and actions, what the runtime is told to
-//! watch for and how long it is told to wait.
+//! A connection machine, driven without sockets: beside states and actions, what the runtime is
+//! told to watch for and how long it is told to wait.
 
 use std::io::ErrorKind;
 use std::time::Duration;
@@ -89,7 +89,8 @@ impl Happening {
         }
     }
 
-    /// The same for the interpreter. A condition is told to each state that is entered while it holds.
+    /// The same for the interpreter. A condition is told to each state that is entered while it
+    /// holds.
     fn tell(self, interpreter: &mut Interpreter, answer: Answer) {
         match self {
             Deadline(kind) => interpreter.deadline(kind, answer),
@@ -145,7 +146,7 @@ fn agree(steps: &[Step]) -> Vec<&'static str> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 4000, failure_persistence: None, ..Default::default() })]
+    #![proptest_config(super::many())]
 
     #[test]
     fn ferries_agree(steps in steps()) {

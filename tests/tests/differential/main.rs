@@ -1,7 +1,7 @@
 //! The generated code and an interpreter of the table agree on whatever happens, in whatever order.
 //!
-//! Both sides are told what each action answers, by its number among the targets; then the states and the
-//! actions called, in their order, must be the same after every event.
+//! Both sides are told what each action answers, by its number among the targets; then the states
+//! and the actions called, in their order, must be the same after every event.
 
 mod connection;
 mod plain;
@@ -13,6 +13,11 @@ use proptest::test_runner::TestRunner;
 
 /// The number of an event, and what an action called on it answers.
 type Step = (usize, Answer);
+
+/// Enough cases to meet every row often; a failure is printed, not kept in a file.
+fn many() -> ProptestConfig {
+    ProptestConfig { cases: 4000, failure_persistence: None, ..ProptestConfig::default() }
+}
 
 fn steps() -> impl Strategy<Value = Vec<Step>> {
     let answer = prop_oneof![

@@ -34,7 +34,7 @@ fn agree<S: Subject>(steps: &[Step]) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 4000, failure_persistence: None, ..Default::default() })]
+    #![proptest_config(super::many())]
 
     #[test]
     fn parcels_agree(steps in steps()) {
@@ -91,7 +91,12 @@ fn the_table_lists_no_row_behind_one_that_hides_it() {
 #[derive(Machine)]
 #[machine(plain, context = Script, input = Scan, error = Broken)]
 #[outcome(Route: Depot "inland" | Airport | Lost)]
-#[group(Moving: Truck, Plane; on(Delay => wait), on(Crash | Theft => report -> Lost), ignores(Weigh))]
+#[group(
+    Moving: Truck, Plane;
+    on(Delay => wait),
+    on(Crash | Theft => report -> Lost),
+    ignores(Weigh),
+)]
 #[group(Still: Depot, Airport; on(Theft -> Lost), on(Weigh => weigh -> Depot | Stay))]
 #[on(Delay => sigh)]
 #[on(Weigh | Stamp => inspect)]

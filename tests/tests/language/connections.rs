@@ -1,5 +1,5 @@
-//! Connection machines, driven without sockets: every event of the runtime, and what it makes the runtime
-//! watch for.
+//! Connection machines, driven without sockets: every event of the runtime, and what it makes the
+//! runtime watch for.
 
 use std::io;
 

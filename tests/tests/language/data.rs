@@ -1,4 +1,5 @@
-//! The data of states: lent where the row can stay, moved where it cannot, carried where the table says so.
+//! The data of states: lent where the row can stay, moved where it cannot, carried where the table
+//! says so.
 
 use fsm_runtime::Machine;
 

@@ -1,5 +1,5 @@
-//! What a machine may be made of: lifetimes, generics, several in one module, one inside a function, a
-//! runtime by another name.
+//! What a machine may be made of: lifetimes, generics, several in one module, one inside a
+//! function, a runtime by another name.
 
 use core::fmt::Debug;
 

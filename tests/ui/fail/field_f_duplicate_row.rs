@@ -1,4 +1,5 @@
-//! Seeded mistake 4 of 9: two rows for one event. An error at the second that names the event and the state.
+//! Seeded mistake 4 of 9: two rows for one event. An error at the second that names the event and
+//! the state.
 use fsm_runtime::{Io, Lines, Machine};
 
 #[derive(Machine)]

@@ -5,7 +5,8 @@ use fsm_runtime::{Io, Lines, Machine};
 
 #[derive(Machine)]
 #[machine(context = Client, input = Lines<'_>, reply = Vec<u8>, message = u32)]
-#[group(Busy: Loading, Sending; ignores(message), on(shutdown => sent(piece) -> Closed), after(1min -> Closed))]
+#[group(Busy: Loading, Sending;
+    ignores(message), on(shutdown => sent(piece) -> Closed), after(1min -> Closed))]
 #[on(lost(_) => note -> Gone)]
 #[on(error(e) => refuse(e) -> Closed)]
 enum Disk {

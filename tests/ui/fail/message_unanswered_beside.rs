@@ -1,4 +1,5 @@
-//! A machine takes messages and a state does not say what becomes of them, beside rows that are right.
+//! A machine takes messages and a state does not say what becomes of them, beside rows that are
+//! right.
 use std::io;
 
 use fsm_runtime::{Io, Lines, Machine};

@@ -1,4 +1,5 @@
-//! A row without an action leads to a state with data, which nothing builds, beside rows that are right.
+//! A row without an action leads to a state with data, which nothing builds, beside rows that are
+//! right.
 use fsm_runtime::Machine;
 
 struct Hinge { opened: u32 }

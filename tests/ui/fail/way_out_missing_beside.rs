@@ -1,4 +1,5 @@
-//! Two states hand the connection to each other for ever when the peer is silent, beside rows that are right.
+//! Two states hand the connection to each other for ever when the peer is silent, beside rows that
+//! are right.
 use fsm_runtime::{Io, Lines, Machine};
 
 #[derive(Machine)]

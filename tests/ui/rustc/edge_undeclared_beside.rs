@@ -25,7 +25,10 @@ enum Gate {
 
 impl Hinge {
     fn push(&mut self, force: u8) -> GatePush {
-        if force > 3 { GatePush::Open { angle: force } } else if force > 2 { GatePush::Stay } else { GatePush::Locked }
+        if force > 3 { GatePush::Open { angle: force } } else { self.weak(force) }
+    }
+    fn weak(&mut self, force: u8) -> GatePush {
+        if force > 2 { GatePush::Stay } else { GatePush::Locked }
     }
     fn widen(&mut self, angle: &mut u8, force: u8) {
         *angle += force;

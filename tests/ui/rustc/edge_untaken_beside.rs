@@ -1,4 +1,5 @@
-//! A declared edge that no code takes: the warning stands at the target, beside rows that are right.
+//! A declared edge that no code takes: the warning stands at the target, beside rows that are
+//! right.
 #![deny(dead_code)]
 use fsm_runtime::{Io, Lines, Machine};
 
