@@ -36,6 +36,11 @@ impl Errors {
         other.combined.into_iter().flatten().for_each(|error| self.push(error));
     }
 
+    /// Tells whether nothing was found so far.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.combined.is_none()
+    }
+
     /// Takes the value of `result`, or notes its error.
     pub(crate) fn keep<T>(&mut self, result: syn::Result<T>) -> Option<T> {
         result.map_err(|error| self.push(error)).ok()

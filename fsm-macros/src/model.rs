@@ -18,6 +18,8 @@ pub(crate) struct Machine {
     pub(crate) shared: Scope,
     pub(crate) groups: Vec<Group>,
     pub(crate) sets: Vec<OutcomeSet>,
+    /// A named outcome could not be read, so a target that means nothing may be it.
+    pub(crate) sets_unread: bool,
     pub(crate) states: Vec<State>,
     /// Something that could not be read might have named states, so nothing is said of what is
     /// missing.
@@ -39,6 +41,8 @@ pub(crate) struct Options {
     pub(crate) backlog: Option<u64>,
     pub(crate) runtime: Option<Path>,
     pub(crate) class: Option<Class>,
+    /// Something could not be read, so a key that seems to be missing may be there.
+    pub(crate) unread: bool,
     /// The keys in the order written, for checks that point at one.
     pub(crate) keys: Vec<Ident>,
 }

@@ -4,6 +4,7 @@
 
 use std::path::Path;
 
+use proc_macro2::{Group, TokenStream, TokenTree};
 use syn::DeriveInput;
 
 /// The expansion of a machine as rustfmt would print it.
@@ -121,7 +122,7 @@ fn every_mistake_is_told_at_once() {
         [
             "\"`shutdwn` is not an event; did you mean `shutdown`?\"",
             "\"`Closd` is not a state of `Echo`; did you mean `Closed`?\"",
-            "\"neither the event nor `Reading` has a `lin`; did you mean `line`?\"",
+            "\"`lin` is neither bound by the event nor a field of `Reading`; did you mean `line`?\"",
         ]
     );
 }
@@ -130,6 +131,40 @@ fn every_mistake_is_told_at_once() {
 fn a_row_that_cannot_be_read_keeps_its_event() {
     let machine = ECHO.replace("#[on(TooLong => complain -> Closed)]", "#[on(TooLong => -> )]");
     assert_eq!(messages(&machine), ["\"an action is missing; name a method of the context\""]);
+}
+
+/// Every text that comes of leaving one token out, whatever bracket it stands in.
+fn without_one_token(tokens: &TokenStream) -> Vec<TokenStream> {
+    let tokens: Vec<TokenTree> = tokens.clone().into_iter().collect();
+    let with = |index: usize, replacement: Option<TokenTree>| {
+        let before = tokens[..index].iter().cloned();
+        before.chain(replacement).chain(tokens[index + 1..].iter().cloned()).collect()
+    };
+    let mut texts = Vec::new();
+    for (index, token) in tokens.iter().enumerate() {
+        texts.push(with(index, None));
+        let TokenTree::Group(group) = token else { continue };
+        for inside in without_one_token(&group.stream()) {
+            let group = Group::new(group.delimiter(), inside);
+            texts.push(with(index, Some(group.into())));
+        }
+    }
+    texts
+}
+
+#[test]
+fn a_half_typed_table_expands_to_rust_and_complains_shortly() {
+    for machine in [ECHO, COPIER, TURNSTILE] {
+        let machine: TokenStream = machine.parse().expect("the machine is tokens");
+        for text in without_one_token(&machine) {
+            let Ok(input) = syn::parse2::<DeriveInput>(text.clone()) else { continue };
+            let expanded = super::compile(&input).to_string();
+            let parsed = syn::parse_str::<syn::File>(&expanded);
+            assert!(parsed.is_ok(), "not Rust: {expanded}\nfrom: {text}");
+            let complaints = expanded.matches("compile_error !").count();
+            assert!(complaints <= 4, "{complaints} complaints about: {text}\n{expanded}");
+        }
+    }
 }
 
 #[test]

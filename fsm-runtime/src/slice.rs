@@ -2,7 +2,7 @@
 //! and what was queued is sent once.
 //!
 //! The order is: `connected`, input, `eof`, the flush, `writable` and `drained`, deadlines, `shutdown`. A
-//! connection that only reads takes a short path through [`Worker::take_input`] alone.
+//! connection that only reads takes a short path through [`take_input`] alone.
 
 use std::io;
 use std::ops::Range;
@@ -10,10 +10,9 @@ use std::ops::Range;
 use crate::connection::{Buffers, Connection, Flags, Overdue};
 use crate::io::{Io, Out, RawSocket, Turn};
 use crate::machine::{Event, Machine};
-use crate::peer::Peer;
 use crate::sys::{Ready, Sys, Transfer};
 use crate::table::Interest;
-use crate::worker::{Spare, Worker};
+use crate::worker::{self, Spare};
 
 /// The inputs dispatched before others get their turn. The read buffer bounds the bytes; this bounds the
 /// shortest inputs. A lower budget would be ruinous: the rest of a read is copied each time.
@@ -68,139 +67,123 @@ struct Delivered {
 }
 
 /// What a slice borrows of the worker beside the connection.
-struct Desk<'a, M: Machine, S: Sys> {
-    sys: &'a mut S,
-    shared: &'a mut M::Shared,
-    turn: &'a mut Turn,
-    output: &'a mut Vec<u8>,
-    spare: &'a mut Spare,
-    now: u32,
+pub(crate) struct Desk<'a, M: Machine, S: Sys> {
+    pub(crate) sys: &'a mut S,
+    pub(crate) shared: &'a mut M::Shared,
+    pub(crate) turn: &'a mut Turn,
+    pub(crate) output: &'a mut Vec<u8>,
+    pub(crate) spare: &'a mut Spare,
+    pub(crate) now: u32,
 }
 
-/// Splits a worker into one connection, the input buffer and the desk.
-macro_rules! split {
-    ($worker:ident, $index:ident) => {{
-        let Some(connection) = $worker.connections.get_mut($index) else { return Ok(()) };
-        let desk = Desk {
-            sys: &mut $worker.sys,
-            shared: &mut $worker.shared,
-            turn: &mut $worker.turn,
-            output: &mut $worker.output,
-            spare: &mut $worker.spare,
-            now: $worker.now,
-        };
-        (connection, &mut $worker.input, desk)
-    }};
-}
-
-impl<M, S, F> Worker<M, S, F>
-where
-    M: Machine,
-    M::Decoder: Clone,
-    S: Sys,
-    F: FnMut(&Peer) -> M::Context,
-{
-    /// Serves a connection for one slice.
-    pub(crate) fn serve(&mut self, index: u32) -> Result<(), End> {
-        let (connection, input, mut desk) = split!(self, index);
-        if connection.flags.has(Flags::LINGERING) {
-            return linger(connection, input, &mut desk);
-        }
-        if connection.flags.has(Flags::NEW) {
-            dispatch(connection, &mut desk, Event::Connected);
-        }
+/// Serves a connection for one slice.
+pub(crate) fn serve<M: Machine, S: Sys>(
+    connection: &mut Connection<M, S::Socket>,
+    input: &mut [u8],
+    desk: &mut Desk<'_, M, S>,
+) -> Result<(), End> {
+    if connection.flags.has(Flags::LINGERING) {
+        return linger(connection, input, desk);
+    }
+    if connection.flags.has(Flags::NEW) {
+        dispatch(connection, desk, Event::Connected);
+    }
+    if connection.can_take_input() {
         if connection.interest.has(Interest::READABLE) {
-            desk.read_raw(connection)?;
-        } else if connection.can_take_input() {
-            self.take_input(index)?;
-        }
-        let (connection, input, mut desk) = split!(self, index);
-        if connection.is_dead() && !connection.flags.has(Flags::ENDING) {
-            let error = desk.sys.take_error(&connection.socket);
-            return Err(End::Lost(error.unwrap_or(io::ErrorKind::ConnectionReset.into())));
-        }
-        if connection.ends_input() {
-            tell_end(connection, &mut desk);
-        }
-        flush(connection, &mut desk, &[])?;
-        desk.write_on(connection)?;
-        desk.pass_deadlines(connection)?;
-        if connection.flags.has(Flags::SHUTDOWN_DUE) {
-            connection.flags.remove(Flags::SHUTDOWN_DUE);
-            dispatch(connection, &mut desk, Event::Shutdown);
-        }
-        flush(connection, &mut desk, &[])?;
-        if connection.flags.has(Flags::ENDING) {
-            return finish(connection, input, &mut desk);
-        }
-        Ok(())
-    }
-
-    /// Reads once, decodes and dispatches what is there, and sends what was queued.
-    #[inline]
-    pub(crate) fn take_input(&mut self, index: u32) -> Result<(), End> {
-        let (connection, input, mut desk) = split!(self, index);
-        if connection.flags.has(Flags::UNREAD) {
-            return take_more_input(connection, input, &mut desk);
-        }
-        let count = match desk.sys.receive(&connection.socket, input) {
-            Transfer::Moved(0) => {
-                connection.flags.insert(Flags::INPUT_ENDED);
-                return Ok(());
-            }
-            Transfer::Moved(count) => count,
-            Transfer::WouldBlock => {
-                connection.ready = connection.ready.without(Ready::READ);
-                return Ok(());
-            }
-            Transfer::Gone(error) => return Err(End::Lost(error)),
-        };
-        note_read(connection, count, input.len(), desk.now);
-        let window = &input[..count];
-        let taken = deliver_all(connection, &mut desk, window)?;
-        if taken < count {
-            keep_unread(connection, &mut desk, &window[taken..]);
-        }
-        Ok(())
-    }
-
-    /// Tells the machine of a dead connection, after everything that arrived before it died.
-    pub(crate) fn tell_lost(&mut self, index: u32, error: io::Error) {
-        for _ in 0..LAST_READS {
-            self.output.clear();
-            let Some(connection) = self.connections.get_mut(index) else { return };
-            connection.flags.remove(Flags::HELD.and(Flags::UNSENT));
-            if connection.interest.has(Interest::READABLE) || !connection.can_take_input() {
-                break;
-            }
-            if self.take_input(index).is_err() {
-                break;
-            }
-        }
-        let _: Result<(), End> = (|| {
-            let (connection, _, mut desk) = split!(self, index);
-            if !connection.flags.has(Flags::ENDING) {
-                dispatch(connection, &mut desk, Event::Lost(error));
-            }
-            if !connection.flags.has(Flags::ENDING) {
-                abandon(connection, &mut desk);
-            }
-            Ok(())
-        })();
-    }
-
-    /// Ends a connection whose action panicked. What earlier events queued goes out; what the action queued
-    /// was dropped while it unwound.
-    pub(crate) fn abandon(&mut self, index: u32) -> Result<(), End> {
-        let (connection, input, mut desk) = split!(self, index);
-        if desk.turn.ended {
-            connection.note_move(desk.turn, desk.now);
+            desk.dispatch_raw(connection, Event::Readable, Ready::READ)?;
         } else {
-            abandon(connection, &mut desk);
+            take_input(connection, input, desk)?;
         }
-        flush(connection, &mut desk, &[])?;
-        finish(connection, input, &mut desk)
     }
+    if connection.is_dead() && !connection.flags.has(Flags::ENDING) {
+        let error = desk.sys.take_error(&connection.socket);
+        return Err(End::Lost(error.unwrap_or(io::ErrorKind::ConnectionReset.into())));
+    }
+    if connection.ends_input() {
+        tell_end(connection, desk);
+    }
+    flush(connection, desk, &[])?;
+    desk.write_on(connection)?;
+    desk.pass_deadlines(connection)?;
+    if connection.flags.has(Flags::SHUTDOWN_DUE) {
+        connection.flags.remove(Flags::SHUTDOWN_DUE);
+        dispatch(connection, desk, Event::Shutdown);
+    }
+    flush(connection, desk, &[])?;
+    if connection.flags.has(Flags::ENDING) {
+        return finish(connection, input, desk);
+    }
+    Ok(())
+}
+
+/// Reads once, decodes and dispatches what is there, and sends what was queued.
+#[inline]
+pub(crate) fn take_input<M: Machine, S: Sys>(
+    connection: &mut Connection<M, S::Socket>,
+    input: &mut [u8],
+    desk: &mut Desk<'_, M, S>,
+) -> Result<(), End> {
+    if connection.flags.has(Flags::UNREAD) {
+        return take_more_input(connection, input, desk);
+    }
+    let count = match desk.sys.receive(&connection.socket, input) {
+        Transfer::Moved(0) => {
+            connection.flags.insert(Flags::INPUT_ENDED);
+            return Ok(());
+        }
+        Transfer::Moved(count) => count,
+        Transfer::WouldBlock => {
+            connection.ready = connection.ready.without(Ready::READ);
+            return Ok(());
+        }
+        Transfer::Gone(error) => return Err(End::Lost(error)),
+    };
+    note_read(connection, count, input.len(), desk.now);
+    let window = &input[..count];
+    let taken = deliver_all(connection, desk, window)?;
+    if taken < count {
+        keep_unread(connection, desk, &window[taken..]);
+    }
+    Ok(())
+}
+
+/// Tells the machine of a dead connection, after everything that arrived before it died.
+pub(crate) fn tell_lost<M: Machine, S: Sys>(
+    connection: &mut Connection<M, S::Socket>,
+    input: &mut [u8],
+    desk: &mut Desk<'_, M, S>,
+    error: io::Error,
+) {
+    for _ in 0..LAST_READS {
+        desk.output.clear();
+        connection.flags.remove(Flags::HELD.and(Flags::UNSENT));
+        let raw = connection.interest.has(Interest::READABLE);
+        if raw || !connection.can_take_input() || take_input(connection, input, desk).is_err() {
+            break;
+        }
+    }
+    if !connection.flags.has(Flags::ENDING) {
+        dispatch(connection, desk, Event::Lost(error));
+    }
+    if !connection.flags.has(Flags::ENDING) {
+        abandon(connection, desk);
+    }
+}
+
+/// Ends a connection whose action panicked. What earlier events queued goes out; what the action queued was
+/// dropped while it unwound.
+pub(crate) fn bury<M: Machine, S: Sys>(
+    connection: &mut Connection<M, S::Socket>,
+    input: &mut [u8],
+    desk: &mut Desk<'_, M, S>,
+) -> Result<(), End> {
+    if desk.turn.ended {
+        connection.note_move(desk.turn, desk.now);
+    } else {
+        abandon(connection, desk);
+    }
+    flush(connection, desk, &[])?;
+    finish(connection, input, desk)
 }
 
 /// Notes that a read brought `count` bytes. A short one means that the socket is empty, unless the peer has
@@ -297,34 +280,37 @@ fn deliver<M: Machine, S: Sys>(
     desk: &mut Desk<'_, M, S>,
     window: &[u8],
 ) -> Delivered {
-    let seen = connection.buffers.as_ref().map_or(0, |buffers| buffers.seen);
-    let (mut seen, mut taken, mut left) = (seen.min(window.len()), 0, INPUTS_PER_SLICE);
+    let mut seen = connection.buffers.as_ref().map_or(0, |buffers| buffers.seen);
+    let (mut rest, mut left) = (window, INPUTS_PER_SLICE);
     let mut raw = NoRawSocket;
     let mut io = Io::new(Out::new(desk.output, window), desk.shared, desk.turn, &mut raw);
     let stop = loop {
         io.out.mark();
         let (machine, context) = (&mut connection.machine, &mut connection.context);
-        let rest = &window[taken..];
-        let count = machine.input(context, &mut connection.decoder, rest, seen, &mut io);
-        if count == 0 {
+        let taken = machine.input(context, &mut connection.decoder, rest, seen, &mut io);
+        if taken == 0 {
             break Stop::Partial;
         }
-        taken += count;
+        rest = &rest[taken..];
         seen = 0;
-        left -= 1;
         if io.moved() {
             connection.note_move(io.turn(), desk.now);
             if !connection.interest.has(Interest::INPUT) {
                 break Stop::NotReading;
             }
         }
+        if rest.is_empty() {
+            break Stop::Partial;
+        }
         if io.out.is_over(HIGH_WATER) {
             break Stop::Full;
         }
+        left -= 1;
         if left == 0 {
             break Stop::Spent;
         }
     };
+    let taken = window.len() - rest.len();
     if taken > 0 {
         connection.clocks.input = desk.now;
         connection.flags.remove(Flags::PARTIAL);
@@ -516,14 +502,6 @@ fn linger<M: Machine, S: Sys>(
 }
 
 impl<M: Machine, S: Sys> Desk<'_, M, S> {
-    /// Delivers `readable`: the action reads by itself.
-    fn read_raw(&mut self, connection: &mut Connection<M, S::Socket>) -> Result<(), End> {
-        if connection.can_take_input() {
-            self.dispatch_raw(connection, Event::Readable, Ready::READ)?;
-        }
-        Ok(())
-    }
-
     /// Delivers `writable` or `drained` to a state that waits for it.
     fn write_on(&mut self, connection: &mut Connection<M, S::Socket>) -> Result<(), End> {
         if connection.flags.has(Flags::UNSENT.and(Flags::ENDING)) {
@@ -630,7 +608,7 @@ impl<M: Machine, S: Sys> Desk<'_, M, S> {
     }
 
     fn reuse(&mut self, buffers: Box<Buffers>) {
-        crate::worker::reuse(self.spare, buffers);
+        worker::reuse(self.spare, buffers);
     }
 }
 

@@ -15,7 +15,7 @@ use crate::key::{Key, Source};
 use crate::machine::Machine;
 use crate::peer::Peer;
 use crate::slab::Slab;
-use crate::slice::End;
+use crate::slice::{self, Desk, End};
 use crate::summary::Summary;
 use crate::sys::{Accept, Readiness, Ready, Sys, Wait};
 use crate::wheel::{Link, Links, Wheel, is_before};
@@ -41,28 +41,28 @@ const SPARE_BYTES: usize = 16 * 1024;
 
 /// One worker: a thread's worth of connections.
 pub(crate) struct Worker<M: Machine, S: Sys, F> {
-    pub(crate) sys: S,
-    pub(crate) connections: Connections<M, S>,
+    sys: S,
+    connections: Connections<M, S>,
     wheel: Wheel,
     runnable: VecDeque<u32>,
     /// The connection whose slice runs, for the case that it panics.
     current: Option<u32>,
-    pub(crate) now: u32,
+    now: u32,
     started: u64,
     /// The ticks since the start, not wrapped.
     elapsed: u64,
-    pub(crate) turn: Turn,
-    pub(crate) shared: M::Shared,
+    turn: Turn,
+    shared: M::Shared,
     decoder: M::Decoder,
     make_context: F,
     /// Where input is read to; it is lent to one connection at a time.
-    pub(crate) input: Box<[u8]>,
+    input: Box<[u8]>,
     /// Where a slice's output is gathered.
-    pub(crate) output: Vec<u8>,
-    pub(crate) spare: Spare,
+    output: Vec<u8>,
+    spare: Spare,
     accepting: Accepting,
     drain: Drain,
-    pub(crate) summary: Summary,
+    summary: Summary,
 }
 
 /// Buffers that wait for a connection that needs some, boxed as they are lent.
@@ -80,6 +80,9 @@ impl<M: Machine, K> Links for Slab<Connection<M, K>> {
         }
     }
 }
+
+/// A connection with its generation, the input buffer, and what a slice needs beside.
+type At<'a, M, S> = (&'a mut Connection<M, <S as Sys>::Socket>, u32, &'a mut [u8], Desk<'a, M, S>);
 
 /// What is known of the listeners.
 #[derive(Default)]
@@ -249,36 +252,66 @@ where
     /// without a further look.
     #[inline]
     fn serve_one(&mut self, index: u32) {
-        let Some(connection) = self.connections.get_mut(index) else { return };
+        let Some((connection, generation, input, mut desk)) = self.at(index) else { return };
         connection.flags.remove(Flags::QUEUED);
         let served = if connection.only_reads() && connection.ready.has(Ready::READ) {
-            self.take_input(index)
+            slice::take_input(connection, input, &mut desk)
         } else {
-            self.serve(index)
+            slice::serve(connection, input, &mut desk)
         };
         match served {
+            Ok(()) if connection.only_reads() && !connection.ready.has(Ready::READ) => {
+                let key = Key::connection(index, generation);
+                if let Err(error) = desk.sys.rearm(&connection.socket, key, connection.waits()) {
+                    self.lose(index, error);
+                }
+            }
             Ok(()) => self.settle(index),
             Err(end) => self.end(index, end),
         }
     }
 
-    /// What follows from a slice: the connection goes to the back of the queue, or waits.
+    /// A connection with its generation, the input buffer, and what a slice needs beside.
     #[inline]
+    fn at(&mut self, index: u32) -> Option<At<'_, M, S>> {
+        let (connection, generation) = self.connections.get_with_generation(index)?;
+        let desk = Desk {
+            sys: &mut self.sys,
+            shared: &mut self.shared,
+            turn: &mut self.turn,
+            output: &mut self.output,
+            spare: &mut self.spare,
+            now: self.now,
+        };
+        Some((connection, generation, &mut self.input, desk))
+    }
+
+    /// What follows from a slice: the connection becomes known to poller and wheel, goes to the back of the
+    /// queue, or waits.
     fn settle(&mut self, index: u32) {
         let Some((connection, generation)) = self.connections.get_with_generation(index) else {
             return;
         };
-        if connection.flags.has(Flags::NEW.and(Flags::RETIME)) {
-            return self.keep(index);
+        let key = Key::connection(index, generation);
+        if connection.flags.has(Flags::NEW) {
+            connection.flags.remove(Flags::NEW);
+            if let Err(error) = self.sys.register(&connection.socket, key) {
+                return self.lose(index, error);
+            }
         }
+        if connection.flags.has(Flags::RETIME) {
+            connection.flags.remove(Flags::RETIME);
+            if let Some((due, _)) = connection.next_deadline()
+                && !connection.link.covers(due)
+            {
+                self.wheel.link(index, due, &mut self.connections);
+            }
+        }
+        let Some(connection) = self.connections.get_mut(index) else { return };
         if connection.has_work() {
             connection.flags.insert(Flags::QUEUED);
             self.runnable.push_back(index);
-            return;
-        }
-        let key = Key::connection(index, generation);
-        let waits = connection.waits();
-        if let Err(error) = self.sys.rearm(&connection.socket, key, waits) {
+        } else if let Err(error) = self.sys.rearm(&connection.socket, key, connection.waits()) {
             self.lose(index, error);
         }
     }
@@ -290,34 +323,6 @@ where
             End::Close => self.close(index),
             End::Abort => self.abort(index),
             End::Lost(error) => self.lose(index, error),
-        }
-    }
-
-    /// Has the poller and the wheel know of a connection that stays, and settles it.
-    #[cold]
-    fn keep(&mut self, index: u32) {
-        let Some((connection, generation)) = self.connections.get_with_generation(index) else {
-            return;
-        };
-        if connection.flags.has(Flags::NEW) {
-            connection.flags.remove(Flags::NEW);
-            let key = Key::connection(index, generation);
-            if let Err(error) = self.sys.register(&connection.socket, key) {
-                return self.lose(index, error);
-            }
-        }
-        self.retime(index);
-        self.settle(index);
-    }
-
-    /// Moves a connection forward in the wheel if its deadline comes earlier than the wheel knows.
-    fn retime(&mut self, index: u32) {
-        let Some(connection) = self.connections.get_mut(index) else { return };
-        connection.flags.remove(Flags::RETIME);
-        if let Some((due, _)) = connection.next_deadline()
-            && !connection.link.covers(due)
-        {
-            self.wheel.link(index, due, &mut self.connections);
         }
     }
 
@@ -485,7 +490,11 @@ where
         let Some(connection) = self.connections.get_mut(index) else { return };
         let state = M::TABLE.states[connection.machine.state()].name;
         tracing::error!(machine = M::TABLE.machine, state, index, "an action panicked");
-        match catch_unwind(AssertUnwindSafe(|| self.abandon(index))) {
+        let buried = catch_unwind(AssertUnwindSafe(|| match self.at(index) {
+            Some((connection, _, input, mut desk)) => slice::bury(connection, input, &mut desk),
+            None => Ok(()),
+        }));
+        match buried {
             Ok(Ok(())) => self.settle(index),
             Ok(Err(end)) => self.end(index, end),
             Err(_) => self.end(index, End::Abort),
@@ -494,10 +503,14 @@ where
 
     /// Ends a connection whose socket is dead.
     #[cold]
-    pub(crate) fn lose(&mut self, index: u32, error: io::Error) {
+    fn lose(&mut self, index: u32, error: io::Error) {
         self.summary.lost += 1;
         tracing::debug!(index, %error, "lost");
-        let told = catch_unwind(AssertUnwindSafe(|| self.tell_lost(index, error)));
+        let told = catch_unwind(AssertUnwindSafe(|| {
+            if let Some((connection, _, input, mut desk)) = self.at(index) {
+                slice::tell_lost(connection, input, &mut desk, error);
+            }
+        }));
         if told.is_err() {
             self.summary.panics += 1;
         }

@@ -1,6 +1,6 @@
 //! Rules about events: what a row may answer, and what a state must not forget.
 
-use super::checked::{Checked, Place};
+use super::checked::{Checked, Owner, Place};
 use crate::diag::{Errors, listed};
 use crate::model::{Alternative, Head, Ignored};
 
@@ -43,7 +43,7 @@ fn missing(checked: &Checked<'_>, place: &Place<'_>, head: &Head) -> Option<Stri
             return Some(message.into());
         }
     }
-    let has_key = |key: &str| options.keys.iter().any(|known| known == key);
+    let has_key = |key: &str| options.unread || options.keys.iter().any(|known| known == key);
     let has_decoder =
         |&state: &usize| checked.states[state].syntax.decode.is_some() || place.scope.unread;
     let lacks = |key: &str| {
@@ -123,6 +123,23 @@ pub(super) fn check_what_is_ignored_could_happen(place: &Place<'_>, errors: &mut
             _ => continue,
         };
         errors.at(ignored.token.span(), message);
+    }
+}
+
+pub(super) fn check_shared_rows_serve_a_state(checked: &Checked<'_>, errors: &mut Errors) {
+    for place in checked.places.iter().filter(|place| !matches!(place.owner, Owner::State(_))) {
+        for row in &place.scope.rows {
+            let serves = |&state: &usize| {
+                let mut rows = checked.states[state].rows.iter();
+                rows.any(|in_force| std::ptr::eq(in_force.syntax, row))
+            };
+            let Some(first) = row.alternatives.first() else { continue };
+            if !place.states.iter().any(serves) && !place.states.is_empty() {
+                let message = "this row serves no state, as each has its own or takes no input; \
+                     leave it out";
+                errors.at(first.token.span(), message);
+            }
+        }
     }
 }
 

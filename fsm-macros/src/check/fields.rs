@@ -95,19 +95,22 @@ fn unbound(place: &Place<'_>, row: Option<&Row>, state: &State, shown: &str) -> 
         known.extend(state.fields.iter().map(|field| text(&field.member)));
     }
     let near = nearest(shown, known.iter().map(String::as_str));
-    let binder = if row.is_some() { "neither the event nor " } else { "" };
-    let (owner, verb) = match (place.is_machine(), row.is_some()) {
-        (true, true) => {
-            return format!(
-                "the event binds no `{shown}`{}",
-                did_you_mean(near, "bind it in the pattern, or leave it out")
-            );
+    let owner = place.owner;
+    match (place.is_machine(), row.is_some()) {
+        (true, _) => {
+            let instead = "bind it in the pattern, or leave it out";
+            format!("the event binds no `{shown}`{}", did_you_mean(near, instead))
         }
-        (_, true) => (place.owner.to_string(), "has a"),
-        (_, false) => (place.owner.to_string(), "has no field"),
-    };
-    let instead = "arguments are names bound by the event or fields of the state";
-    format!("{binder}{owner} {verb} `{shown}`{}", did_you_mean(near, instead))
+        (false, true) => {
+            let instead = "name what the pattern binds or the state has";
+            let near = did_you_mean(near, instead);
+            format!("`{shown}` is neither bound by the event nor a field of {owner}{near}")
+        }
+        (false, false) => {
+            let near = did_you_mean(near, "name a field of the state");
+            format!("{owner} has no field `{shown}`{near}")
+        }
+    }
 }
 
 pub(super) fn check_bound_names_are_no_fields(
@@ -145,7 +148,8 @@ pub(super) fn check_carried_fields_exist(
     for (row, effect) in place.effects() {
         let is_error =
             row.is_some_and(|row| row.alternatives.iter().any(|it| it.head == Head::Error));
-        let given = effect.syntax.action.iter().filter(|_| effect.takes_by_value());
+        let given = effect.syntax.action.iter();
+        let given = given.filter(|_| effect.takes_by_value() && !effect.syntax.broken);
         let given: Vec<_> = given.flat_map(|action| &action.arguments).collect();
         for target in &effect.targets {
             let Target::Enter(entry) = target else { continue };
@@ -259,7 +263,8 @@ pub(super) fn check_leave_finds_its_fields(checked: &Checked<'_>, errors: &mut E
         let Some(Action { arguments, .. }) = &state.syntax.leave else { continue };
         let rows = state.rows.iter().map(|row| (Some(row.syntax), &row.effect));
         let deadlines = state.deadlines.iter().map(|deadline| (None, &deadline.effect));
-        for (row, effect) in rows.chain(deadlines).filter(|(_, effect)| effect.takes_by_value()) {
+        let effects = rows.chain(deadlines).filter(|(_, effect)| !effect.syntax.broken);
+        for (row, effect) in effects.filter(|(_, effect)| effect.takes_by_value()) {
             let given = effect.syntax.action.iter().flat_map(|action| &action.arguments);
             let given: Vec<_> =
                 given.filter(|name| !row.is_some_and(|it| binds(it, name))).collect();

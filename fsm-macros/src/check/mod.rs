@@ -38,7 +38,9 @@ fn check_states(checked: &Checked<'_>, errors: &mut Errors) {
     states::check_names_are_told_apart(checked.machine, errors);
     states::check_there_is_one_initial_state(checked.machine, errors);
     states::check_the_initial_state_has_no_data(checked.machine, errors);
-    states::check_there_is_a_terminal_state_without_data(checked.machine, errors);
+    if !checked.machine.options.unread {
+        states::check_there_is_a_terminal_state_without_data(checked.machine, errors);
+    }
     states::check_nothing_happens_in_terminal_states(checked, errors);
     states::check_a_state_reads_in_one_way(checked, errors);
     fields::check_enter_and_leave_name_fields(checked.machine, errors);
@@ -72,8 +74,12 @@ fn check_rows(checked: &Checked<'_>, errors: &mut Errors) {
 /// What holds of the states together. Where a name could not be read, a state may only seem to be
 /// forgotten, so nothing is said.
 fn check_graph(checked: &Checked<'_>, errors: &mut Errors) {
+    if checked.machine.options.unread {
+        return;
+    }
     events::check_events_are_answered(checked, errors);
     if !checked.incomplete {
+        events::check_shared_rows_serve_a_state(checked, errors);
         targets::check_errors_can_happen(checked, errors);
         states::check_every_state_is_reachable(checked, errors);
         deadlines::check_no_state_waits_for_ever(checked, errors);

@@ -7,6 +7,9 @@ use crate::model::Machine;
 const CONNECTION_KEYS: [&str; 5] = ["reply", "message", "shared", "stall", "backlog"];
 
 pub(super) fn check_there_is_a_context(machine: &Machine, errors: &mut Errors) {
+    if machine.options.unread {
+        return;
+    }
     if machine.options.context.is_none() && !machine.options.keys.iter().any(|key| key == "context")
     {
         let message = format!(

@@ -196,6 +196,10 @@ impl<'m, 'e> Resolver<'m, 'e> {
         if let Some(found) = states.iter().position(|state| state.name == *name) {
             return Some(found);
         }
+        self.incomplete = true;
+        if self.machine.sets_unread {
+            return None;
+        }
         let states: Vec<_> = states.iter().map(|state| state.name.to_string()).collect();
         let sets: Vec<_> = self.machine.sets.iter().map(|set| set.name.to_string()).collect();
         let known = states.iter().chain(&sets).map(String::as_str);
@@ -207,7 +211,6 @@ impl<'m, 'e> Resolver<'m, 'e> {
             did_you_mean(near, instead)
         );
         self.errors.at(name.span(), message);
-        self.incomplete = true;
         states.iter().position(|state| Some(state.as_str()) == near)
     }
 }

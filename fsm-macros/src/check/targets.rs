@@ -214,7 +214,8 @@ fn check_failures_lead_somewhere(checked: &Checked<'_>, errors: &mut Errors) {
         let Some(question) = questions.filter_map(|action| action.fallible).next() else {
             continue;
         };
-        if options.error.is_none() && !options.keys.iter().any(|key| key == "error") {
+        let has_key = options.unread || options.keys.iter().any(|key| key == "error");
+        if options.error.is_none() && !has_key {
             let message = "nobody says what this fails with; add `error = ..` to `#[machine(..)]`";
             errors.at(question, message);
         } else if checked.ending.is_none() && state.row_for(&Head::Error).is_none() {

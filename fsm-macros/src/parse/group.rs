@@ -5,14 +5,16 @@ use syn::parse::ParseStream;
 use syn::{Attribute, Ident, Token};
 
 use super::attribute::{doc_line, use_up};
-use super::scope;
+use super::{instead, scope};
 use crate::diag::{Errors, did_you_mean, nearest};
 use crate::model::{Group, Scope};
 
 /// `Name: A, B; on(..), after(..)`. Mistakes inside its rows are answered beside the group.
 pub(super) fn parse(input: ParseStream<'_>) -> syn::Result<(Group, Errors)> {
-    let name: Ident = input.parse()?;
-    input.parse::<Token![:]>()?;
+    let example =
+        "a group is a name and its states; write `group(Name: A, B; on(EVENT -> TARGET))`";
+    let name: Ident = instead(input.parse(), example)?;
+    instead(input.parse::<Token![:]>(), example)?;
     let mut members = Vec::new();
     while input.peek(Ident) {
         members.push(input.parse()?);
@@ -24,7 +26,7 @@ pub(super) fn parse(input: ParseStream<'_>) -> syn::Result<(Group, Errors)> {
     if input.is_empty() {
         return Ok((group, Errors::default()));
     }
-    input.parse::<Token![;]>()?;
+    instead(input.parse::<Token![;]>(), example)?;
     let mut errors = Errors::default();
     while !input.is_empty() {
         item(input, &mut group.scope, &mut errors)?;

@@ -42,6 +42,7 @@ pub(crate) fn machine(input: &DeriveInput, errors: &mut Errors) -> Option<Machin
         shared: Scope::default(),
         groups: Vec::new(),
         sets: Vec::new(),
+        sets_unread: false,
         states: Vec::new(),
         incomplete: false,
     };
@@ -75,7 +76,7 @@ fn machine_attributes(machine: &mut Machine, attributes: &[Attribute], errors: &
             }
             "outcome" => match errors.keep(arguments(attribute, "Name: A | B", outcome_set)) {
                 Some(set) => machine.sets.push(set),
-                None => machine.incomplete = true,
+                None => (machine.incomplete, machine.sets_unread) = (true, true),
             },
             "class" => {
                 machine.options.class = errors.keep(arguments(attribute, "preferred", class));
@@ -187,9 +188,15 @@ fn terminal(attribute: &Attribute) -> syn::Result<Terminal> {
 }
 
 fn decode(input: ParseStream<'_>) -> syn::Result<Decode> {
-    let field = input.parse()?;
-    input.parse::<Token![:]>()?;
-    Ok(Decode { field, alphabet: input.parse()? })
+    let example = "a decoder is a field and its alphabet; write `decode(field: Alphabet<'_>)`";
+    let field = instead(input.parse(), example)?;
+    instead(input.parse::<Token![:]>(), example)?;
+    Ok(Decode { field, alphabet: instead(input.parse(), example)? })
+}
+
+/// Our words for what syn would say about a missing token.
+fn instead<T>(parsed: syn::Result<T>, message: &str) -> syn::Result<T> {
+    parsed.map_err(|error| syn::Error::new(error.span(), message))
 }
 
 fn shed(input: ParseStream<'_>) -> syn::Result<Shed> {
@@ -219,10 +226,14 @@ fn choose<T: Copy>(input: ParseStream<'_>, known: &[(&str, T)]) -> syn::Result<T
 }
 
 fn outcome_set(input: ParseStream<'_>) -> syn::Result<OutcomeSet> {
-    let name = input.parse()?;
-    input.parse::<Token![:]>()?;
+    let example = "a named outcome is a name and its targets; write `outcome(Name: A | B)`";
+    let name = instead(input.parse(), example)?;
+    instead(input.parse::<Token![:]>(), example)?;
     let targets = Punctuated::<_, Token![|]>::parse_separated_nonempty_with(input, row::target)?;
-    Ok(OutcomeSet { name, targets: targets.into_iter().collect() })
+    match attribute::use_up(input) {
+        Some(rest) => Err(syn::Error::new(rest, example)),
+        None => Ok(OutcomeSet { name, targets: targets.into_iter().collect() }),
+    }
 }
 
 fn fields(fields: &Fields) -> (Shape, Vec<Field>) {

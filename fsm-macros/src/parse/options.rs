@@ -19,22 +19,33 @@ const KEYS: [&str; 11] = [
 
 /// Reads the keys of one attribute. A key that cannot be read leaves the others standing.
 pub(super) fn parse(attribute: &Attribute, options: &mut Options, errors: &mut Errors) {
+    let mut found = Errors::default();
     let parsed = arguments(attribute, "context = Client", |input| {
         while !input.is_empty() {
-            if let Err(error) = key(input, options, errors) {
-                errors.push(error);
+            if let Err(error) = key(input, options, &mut found) {
+                found.push(error);
                 skip_to_comma(input)?;
             }
             if input.parse::<Option<Token![,]>>()?.is_none() && !input.is_empty() {
-                return Err(input.error("expected a comma between two keys"));
+                found.at(input.span(), "a comma is missing here; put one between two keys");
+                if !input.peek2(Token![=]) {
+                    skip_to_comma(input)?;
+                    input.parse::<Option<Token![,]>>()?;
+                }
             }
         }
         Ok(())
     });
-    errors.keep(parsed);
+    found.keep(parsed);
+    options.unread |= !found.is_empty();
+    errors.take(found);
 }
 
 fn key(input: ParseStream<'_>, options: &mut Options, errors: &mut Errors) -> syn::Result<()> {
+    if !input.peek(Ident::peek_any) {
+        let message = format!("a key is missing here; the keys are {}", listed(&KEYS));
+        return Err(syn::Error::new(input.span(), message));
+    }
     let key = input.call(Ident::parse_any)?;
     let written = key.to_string();
     let Some(name) = KEYS.into_iter().find(|known| *known == written) else {

@@ -363,6 +363,9 @@ fn field_binding(input: ParseStream<'_>, bindings: &mut Vec<Ident>) -> syn::Resu
 
 /// `TooLong, eof, message(Refresh), _`.
 pub(super) fn ignores(input: ParseStream<'_>) -> syn::Result<Vec<Ignored>> {
+    if input.is_empty() {
+        return Err(missing(input, "an event is missing; name what is ignored"));
+    }
     let parsed = Punctuated::<_, Token![,]>::parse_terminated_with(input, ignored)?;
     Ok(parsed.into_iter().collect())
 }

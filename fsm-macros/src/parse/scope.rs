@@ -54,9 +54,15 @@ pub(super) fn item(
         errors.push(error);
         use_up(input);
     } else if let Some(rest) = use_up(input) {
-        if let ("on", Some(row)) = (name, scope.rows.last_mut()) {
-            row.effect.broken = true;
+        let effect = match name {
+            "on" => scope.rows.last_mut().map(|row| &mut row.effect),
+            "after" => scope.deadlines.last_mut().map(|deadline| &mut deadline.effect),
+            _ => None,
+        };
+        if let Some(effect) = effect {
+            effect.broken = true;
         }
+        scope.incomplete = true;
         let message = match name {
             "on" => "unexpected token; a row reads `EVENT => action(args) -> TARGET | TARGET`",
             "after" => "unexpected token; a deadline reads `10s => action(args) -> TARGET`",
