@@ -41,6 +41,8 @@ pub(crate) struct Options {
     pub(crate) backlog: Option<u64>,
     pub(crate) runtime: Option<Path>,
     pub(crate) class: Option<Class>,
+    /// There is a `#[machine(..)]`.
+    pub(crate) present: bool,
     /// Something could not be read, so a key that seems to be missing may be there.
     pub(crate) unread: bool,
     /// The keys in the order written, for checks that point at one.

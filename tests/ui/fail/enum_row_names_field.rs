@@ -20,7 +20,7 @@ enum Gate {
     Open { angle: u8 },
 
     #[on(Lock -> Shut)]
-    #[ignores(Push, Pull)]
+    #[ignores(Push)]
     Locked,
 }
 

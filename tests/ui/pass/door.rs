@@ -2,10 +2,7 @@
 use fsm_runtime::Machine;
 
 struct Hinge;
-enum Hand {
-    Push,
-    Pull,
-}
+enum Hand { Push, Pull }
 
 #[derive(Machine)]
 #[machine(plain, context = Hinge, input = Hand)]
