@@ -75,11 +75,35 @@ pub enum Lines<'a> {
 impl<'a> Input<'a> for Lines<'a> {
     type Decoder = ByteLimit;
 
+    /// Most lines are short, so the first 64 bytes are compared at once; that costs about 20 instructions
+    /// where a call of `memchr` costs about 40, and a long line still goes to `memchr`.
     #[inline]
     fn decode(limit: &mut ByteLimit, bytes: &'a [u8], seen: usize) -> Option<(usize, Self)> {
-        match find_line_feed(bytes, seen) {
-            Some(at) if at <= limit.bytes() => Some((at + 1, Self::Line(&bytes[..=at]))),
-            Some(at) => Some((at + 1, Self::TooLong)),
+        if seen == 0
+            && let Some(block) = bytes.first_chunk::<64>()
+        {
+            let mask = line_feeds(block);
+            if mask != 0 {
+                let at = mask.trailing_zeros() as usize;
+                return Some((at + 1, Self::within(*limit, &bytes[..=at])));
+            }
+        }
+        Self::decode_long(*limit, bytes, seen)
+    }
+}
+
+impl<'a> Lines<'a> {
+    /// A whole line, if it is within the limit.
+    #[inline]
+    fn within(limit: ByteLimit, line: &'a [u8]) -> Self {
+        if line.len() - 1 <= limit.bytes() { Self::Line(line) } else { Self::TooLong }
+    }
+
+    /// Decodes a line that is longer than a block, or is all there is.
+    #[inline(never)]
+    fn decode_long(limit: ByteLimit, bytes: &'a [u8], seen: usize) -> Option<(usize, Self)> {
+        match memchr::memchr(b'\n', &bytes[seen..]) {
+            Some(at) => Some((seen + at + 1, Self::within(limit, &bytes[..=seen + at]))),
             None if bytes.len() > limit.bytes() => Some((bytes.len(), Self::TooLong)),
             None => None,
         }
@@ -127,27 +151,4 @@ impl<'a> Input<'a> for LengthPrefixed<'a> {
         let frame = rest.get(..length as usize)?;
         Some((LENGTH_BYTES + frame.len(), Self::Frame(frame)))
     }
-}
-
-/// Where the first line feed stands at or behind `seen`.
-///
-/// Most lines are short, so the first 64 bytes are compared at once; that costs about 20 instructions where
-/// a call of `memchr` costs about 40, and a long line still goes to `memchr`.
-#[inline]
-fn find_line_feed(bytes: &[u8], seen: usize) -> Option<usize> {
-    if seen == 0
-        && let Some(block) = bytes.first_chunk::<64>()
-    {
-        let mask = line_feeds(block);
-        if mask != 0 {
-            return Some(mask.trailing_zeros() as usize);
-        }
-        return find_further(bytes, block.len());
-    }
-    find_further(bytes, seen)
-}
-
-#[inline(never)]
-fn find_further(bytes: &[u8], from: usize) -> Option<usize> {
-    memchr::memchr(b'\n', &bytes[from..]).map(|at| from + at)
 }

@@ -4,6 +4,7 @@ use std::fmt;
 use std::io;
 use std::net::SocketAddr;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::fs::FileTypeExt;
 use std::path::{Path, PathBuf};
 
 use rustix::io::Errno;
@@ -115,7 +116,7 @@ fn bind_unix(path: &Path) -> Result<Listener, Errno> {
     let address = SocketAddrUnix::new(path)?;
     let socket = nonblocking_socket(AddressFamily::UNIX)?;
     match bind(&socket, &address) {
-        Err(Errno::ADDRINUSE) if is_abandoned(&address) => {
+        Err(Errno::ADDRINUSE) if is_socket(path) && is_abandoned(&address) => {
             std::fs::remove_file(path)
                 .map_err(|error| Errno::from_io_error(&error).unwrap_or(Errno::ADDRINUSE))?;
             bind(&socket, &address)?;
@@ -124,6 +125,12 @@ fn bind_unix(path: &Path) -> Result<Listener, Errno> {
     }
     listen(&socket, BACKLOG)?;
     Ok(Listener { socket, address: Address::Unix(path.to_owned()), path: Some(path.to_owned()) })
+}
+
+/// Tells whether the path is a socket's. Connecting to any other file is refused as well, and nobody's data
+/// may be taken for an abandoned socket.
+fn is_socket(path: &Path) -> bool {
+    std::fs::symlink_metadata(path).is_ok_and(|found| found.file_type().is_socket())
 }
 
 /// Tells whether a socket's path was left behind by a server that is gone: nobody answers there.

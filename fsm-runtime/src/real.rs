@@ -108,25 +108,15 @@ impl<P: Poll> Sys for Real<P> {
 
     fn accept(&mut self, listener: usize) -> Accept<OwnedFd> {
         let Some(source) = self.listeners.get(listener) else { return Accept::WouldBlock };
-        let error = match source.accept() {
-            Ok((socket, address)) => return Accept::Socket(socket, peer_of(address)),
-            Err(error) => error,
-        };
-        match error {
-            Errno::WOULDBLOCK => {
+        match source.accept() {
+            Ok((socket, address)) => Accept::Socket(socket, peer_of(address)),
+            Err(Errno::WOULDBLOCK) => {
                 match self.poll.rearm_source(source.as_fd(), Key::listener(listener)) {
                     Ok(()) => Accept::WouldBlock,
                     Err(error) => Accept::Broken(error),
                 }
             }
-            Errno::MFILE | Errno::NFILE | Errno::NOBUFS | Errno::NOMEM => {
-                Accept::Exhausted(error.into())
-            }
-            Errno::INVAL | Errno::BADF | Errno::NOTSOCK | Errno::OPNOTSUPP => {
-                Accept::Broken(error.into())
-            }
-            // accept(2): errors pending on the new socket are handed out here, and the next may be well.
-            _ => Accept::Retry,
+            Err(error) => Accept::failed(error),
         }
     }
 

@@ -29,7 +29,9 @@ pub const DEFAULT_DRAIN_LIMIT: Duration = Duration::from_secs(30);
 /// # enum Echo {
 /// #     #[initial]
 /// #     #[on(Line(line) => echo(line))]
-/// #     #[on(TooLong | eof | shutdown -> Closed)]
+/// #     #[on(TooLong -> Closed)]
+/// #     #[on(eof(_) -> Closed)]
+/// #     #[on(shutdown -> Closed)]
 /// #     #[after(10s without input -> Closed)]
 /// #     Reading,
 /// #     #[terminal]
@@ -152,6 +154,20 @@ impl Server {
         self
     }
 
+    /// Has SIGINT and SIGTERM drain the server from now on. [`Server::run`] does it in any case; a program
+    /// that tells others when it is ready does it before, so that no signal kills it in between.
+    ///
+    /// # Errors
+    /// The system refused it.
+    pub fn catch_signals(mut self) -> Result<Self, ServerError> {
+        if std::mem::take(&mut self.signals) {
+            for signal in [SIGINT, SIGTERM] {
+                signal_hook::low_level::pipe::register(signal, self.stop.control.try_clone()?)?;
+            }
+        }
+        Ok(self)
+    }
+
     /// A handle to stop the server with.
     #[must_use]
     pub fn stop(&self) -> Stop {
@@ -188,13 +204,9 @@ impl Server {
         M: Machine,
         M::Decoder: Clone,
     {
-        if self.signals {
-            for signal in [SIGINT, SIGTERM] {
-                signal_hook::low_level::pipe::register(signal, self.stop.control.try_clone()?)?;
-            }
-        }
-        let system: Native = Real::new(self.listeners, self.control)?;
+        let server = self.catch_signals()?;
+        let system: Native = Real::new(server.listeners, server.control)?;
         let worker = Worker::<M, _, _>::new(system, shared, decoder, make_context);
-        Ok(worker.run(self.drain_limit)?)
+        Ok(worker.run(server.drain_limit)?)
     }
 }

@@ -73,18 +73,6 @@ impl<T> Slab<T> {
         }
     }
 
-    /// The value at an index, if it is still of that generation.
-    #[inline]
-    pub(crate) fn get_live(&mut self, index: u32, generation: u32) -> Option<&mut T> {
-        let (page, at) = split(index);
-        match &mut self.pages.get_mut(page)?[at] {
-            Slot { generation: live, content: Content::Occupied(value) } if *live == generation => {
-                Some(value)
-            }
-            _ => None,
-        }
-    }
-
     /// The value at an index and its generation.
     #[inline]
     pub(crate) fn get_with_generation(&mut self, index: u32) -> Option<(&mut T, u32)> {
@@ -148,8 +136,8 @@ mod tests {
         assert_eq!(slab.remove(first.0), None);
         let second = slab.insert("second").expect("room");
         assert_eq!(first.0, second.0, "the slot is used again");
-        assert_eq!(slab.get_live(first.0, first.1), None, "a stale key misses");
-        assert_eq!(slab.get_live(second.0, second.1), Some(&mut "second"));
+        assert_ne!(first.1, second.1, "a stale key misses");
+        assert_eq!(slab.get_with_generation(second.0), Some((&mut "second", second.1)));
     }
 
     #[test]

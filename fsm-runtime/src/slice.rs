@@ -9,6 +9,7 @@ use std::ops::Range;
 
 use crate::connection::{Buffers, Connection, Flags, Overdue};
 use crate::io::{Io, Out, RawSocket, Turn};
+use crate::key::Key;
 use crate::machine::{Event, Machine};
 use crate::sys::{Ready, Sys, Transfer};
 use crate::table::Interest;
@@ -44,6 +45,17 @@ pub(crate) enum End {
     Lost(io::Error),
 }
 
+/// What became of a slice.
+#[derive(Debug)]
+pub(crate) enum Served {
+    /// Nothing is left to do until readiness is reported.
+    Waits,
+    /// Something may be left to do.
+    Settle,
+    /// The connection ends.
+    Ends(End),
+}
+
 /// Why the decoding of a stretch of input stopped.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Stop {
@@ -76,8 +88,41 @@ pub(crate) struct Desk<'a, M: Machine, S: Sys> {
     pub(crate) now: u32,
 }
 
+/// Serves a connection that only reads for one slice. If it has read what was there it is left alone without
+/// a further look.
+#[inline(always)]
+pub(crate) fn serve_reader<M: Machine, S: Sys>(
+    connection: &mut Connection<M, S::Socket>,
+    input: &mut [u8],
+    desk: &mut Desk<'_, M, S>,
+    key: Key,
+) -> Served {
+    match take_input(connection, input, desk) {
+        Ok(()) if connection.only_reads() && !connection.ready.has(Ready::READ) => {
+            match desk.sys.rearm(&connection.socket, key, connection.waits()) {
+                Ok(()) => Served::Waits,
+                Err(error) => Served::Ends(End::Lost(error)),
+            }
+        }
+        Ok(()) => Served::Settle,
+        Err(end) => Served::Ends(end),
+    }
+}
+
 /// Serves a connection for one slice.
 pub(crate) fn serve<M: Machine, S: Sys>(
+    connection: &mut Connection<M, S::Socket>,
+    input: &mut [u8],
+    desk: &mut Desk<'_, M, S>,
+) -> Served {
+    match serve_in_order(connection, input, desk) {
+        Ok(()) => Served::Settle,
+        Err(end) => Served::Ends(end),
+    }
+}
+
+/// Serves a connection for one slice, in the order that makes a table mean one thing.
+fn serve_in_order<M: Machine, S: Sys>(
     connection: &mut Connection<M, S::Socket>,
     input: &mut [u8],
     desk: &mut Desk<'_, M, S>,
@@ -92,7 +137,7 @@ pub(crate) fn serve<M: Machine, S: Sys>(
         if connection.interest.has(Interest::READABLE) {
             desk.dispatch_raw(connection, Event::Readable, Ready::READ)?;
         } else {
-            take_input(connection, input, desk)?;
+            take_input_apart(connection, input, desk)?;
         }
     }
     if connection.is_dead() && !connection.flags.has(Flags::ENDING) {
@@ -102,23 +147,33 @@ pub(crate) fn serve<M: Machine, S: Sys>(
     if connection.ends_input() {
         tell_end(connection, desk);
     }
-    flush(connection, desk, &[])?;
+    flush(connection, desk)?;
     desk.write_on(connection)?;
     desk.pass_deadlines(connection)?;
     if connection.flags.has(Flags::SHUTDOWN_DUE) {
         connection.flags.remove(Flags::SHUTDOWN_DUE);
         dispatch(connection, desk, Event::Shutdown);
     }
-    flush(connection, desk, &[])?;
+    flush(connection, desk)?;
     if connection.flags.has(Flags::ENDING) {
         return finish(connection, input, desk);
     }
     Ok(())
 }
 
+/// [`take_input`] where it is not on the short path.
+#[inline(never)]
+fn take_input_apart<M: Machine, S: Sys>(
+    connection: &mut Connection<M, S::Socket>,
+    input: &mut [u8],
+    desk: &mut Desk<'_, M, S>,
+) -> Result<(), End> {
+    take_input(connection, input, desk)
+}
+
 /// Reads once, decodes and dispatches what is there, and sends what was queued.
-#[inline]
-pub(crate) fn take_input<M: Machine, S: Sys>(
+#[inline(always)]
+fn take_input<M: Machine, S: Sys>(
     connection: &mut Connection<M, S::Socket>,
     input: &mut [u8],
     desk: &mut Desk<'_, M, S>,
@@ -140,11 +195,11 @@ pub(crate) fn take_input<M: Machine, S: Sys>(
     };
     note_read(connection, count, input.len(), desk.now);
     let window = &input[..count];
-    let taken = deliver_all(connection, desk, window)?;
+    let (taken, flushed) = deliver_all(connection, desk, window);
     if taken < count {
         keep_unread(connection, desk, &window[taken..]);
     }
-    Ok(())
+    flushed
 }
 
 /// Tells the machine of a dead connection, after everything that arrived before it died.
@@ -158,7 +213,8 @@ pub(crate) fn tell_lost<M: Machine, S: Sys>(
         desk.output.clear();
         connection.flags.remove(Flags::HELD.and(Flags::UNSENT));
         let raw = connection.interest.has(Interest::READABLE);
-        if raw || !connection.can_take_input() || take_input(connection, input, desk).is_err() {
+        if raw || !connection.can_take_input() || take_input_apart(connection, input, desk).is_err()
+        {
             break;
         }
     }
@@ -182,7 +238,7 @@ pub(crate) fn bury<M: Machine, S: Sys>(
     } else {
         abandon(connection, desk);
     }
-    flush(connection, desk, &[])?;
+    flush(connection, desk)?;
     finish(connection, input, desk)
 }
 
@@ -210,6 +266,7 @@ fn take_more_input<M: Machine, S: Sys>(
 ) -> Result<(), End> {
     let Some(buffers) = &mut connection.buffers else { return Ok(()) };
     let mut unread = std::mem::take(&mut buffers.unread);
+    let mut read = Ok(());
     if connection.flags.has(Flags::PARTIAL) {
         match desk.sys.receive(&connection.socket, input) {
             Transfer::Moved(0) => connection.flags.insert(Flags::INPUT_ENDED),
@@ -218,19 +275,19 @@ fn take_more_input<M: Machine, S: Sys>(
                 unread.extend_from_slice(&input[..count]);
             }
             Transfer::WouldBlock => connection.ready = connection.ready.without(Ready::READ),
-            Transfer::Gone(error) => return Err(End::Lost(error)),
+            Transfer::Gone(error) => read = Err(End::Lost(error)),
         }
     }
-    let taken = deliver_all(connection, desk, &unread)?;
+    let (taken, flushed) = deliver_all(connection, desk, &unread);
     unread.drain(..taken);
     if unread.len() > MAX_UNREAD {
         return Err(End::Lost(io::Error::other("the decoder asks for more than 16 MiB")));
     }
-    if let Some(buffers) = &mut connection.buffers {
-        buffers.unread = unread;
+    if !unread.is_empty() {
+        desk.buffers(connection).unread = unread;
     }
     desk.put_away(connection);
-    Ok(())
+    read.and(flushed)
 }
 
 /// Keeps what a slice could not deliver.
@@ -245,36 +302,32 @@ fn keep_unread<M: Machine, S: Sys>(
 }
 
 /// Delivers a stretch of input as far as the state, the budget and the output allow, and sends. Answers the
-/// bytes taken.
-#[inline]
+/// bytes taken, and why the connection ends if sending found out.
+#[inline(always)]
 fn deliver_all<M: Machine, S: Sys>(
     connection: &mut Connection<M, S::Socket>,
     desk: &mut Desk<'_, M, S>,
     window: &[u8],
-) -> Result<usize, End> {
+) -> (usize, Result<(), End>) {
     let mut taken = 0;
     loop {
         let rest = &window[taken..];
         let delivered = deliver(connection, desk, rest);
         taken += delivered.taken;
-        flush(connection, desk, &rest[delivered.run])?;
-        let held = connection.flags.has(Flags::HELD);
-        if delivered.stop == Stop::Partial && taken == window.len() {
-            return Ok(taken);
-        }
-        if delivered.stop == Stop::Partial {
+        let flushed = flush_with(connection, desk, &rest[delivered.run]);
+        if delivered.stop == Stop::Partial && taken < window.len() {
             note_partial(connection, desk, window.len() - taken, delivered.taken > 0);
-            return Ok(taken);
         }
-        if delivered.stop != Stop::Full || held {
-            return Ok(taken);
+        let held = connection.flags.has(Flags::HELD);
+        if delivered.stop != Stop::Full || held || flushed.is_err() {
+            return (taken, flushed);
         }
     }
 }
 
 /// Decodes and dispatches input after input. This is the path of a pipelined line: everything on it is
 /// inlined, and what is rare is called with values and answers values.
-#[inline]
+#[inline(always)]
 fn deliver<M: Machine, S: Sys>(
     connection: &mut Connection<M, S::Socket>,
     desk: &mut Desk<'_, M, S>,
@@ -314,6 +367,9 @@ fn deliver<M: Machine, S: Sys>(
     if taken > 0 {
         connection.clocks.input = desk.now;
         connection.flags.remove(Flags::PARTIAL);
+        if let Some(buffers) = &mut connection.buffers {
+            buffers.seen = 0;
+        }
     }
     Delivered { taken, run: io.finish(), stop }
 }
@@ -376,10 +432,18 @@ fn abandon<M: Machine, S: Sys>(
     connection.note_move(desk.turn, desk.now);
 }
 
+/// Sends what the slice queued.
+fn flush<M: Machine, S: Sys>(
+    connection: &mut Connection<M, S::Socket>,
+    desk: &mut Desk<'_, M, S>,
+) -> Result<(), End> {
+    flush_with(connection, desk, &[])
+}
+
 /// Sends what the slice queued and then `run`, a stretch of the input. What the kernel does not take is
 /// kept.
-#[inline]
-fn flush<M: Machine, S: Sys>(
+#[inline(always)]
+fn flush_with<M: Machine, S: Sys>(
     connection: &mut Connection<M, S::Socket>,
     desk: &mut Desk<'_, M, S>,
     run: &[u8],

@@ -5,6 +5,8 @@
 
 use std::io;
 
+use rustix::io::Errno;
+
 use crate::key::Key;
 use crate::peer::Peer;
 
@@ -117,6 +119,24 @@ pub(crate) enum Accept<S> {
     Exhausted(io::Error),
     /// The listener is broken.
     Broken(io::Error),
+}
+
+impl<S> Accept<S> {
+    /// What an error number means for accepting.
+    #[cold]
+    pub(crate) fn failed(error: Errno) -> Self {
+        match error {
+            Errno::WOULDBLOCK => Self::WouldBlock,
+            Errno::MFILE | Errno::NFILE | Errno::NOBUFS | Errno::NOMEM => {
+                Self::Exhausted(error.into())
+            }
+            Errno::INVAL | Errno::BADF | Errno::NOTSOCK | Errno::OPNOTSUPP => {
+                Self::Broken(error.into())
+            }
+            // accept(2): errors pending on the new socket are handed out here, and the next may be well.
+            _ => Self::Retry,
+        }
+    }
 }
 
 /// What one read or write brought.

@@ -15,7 +15,7 @@ use crate::key::{Key, Source};
 use crate::machine::Machine;
 use crate::peer::Peer;
 use crate::slab::Slab;
-use crate::slice::{self, Desk, End};
+use crate::slice::{self, Desk, End, Served};
 use crate::summary::Summary;
 use crate::sys::{Accept, Readiness, Ready, Sys, Wait};
 use crate::wheel::{Link, Links, Wheel, is_before};
@@ -30,6 +30,10 @@ const ACCEPT_BATCH: usize = 16;
 /// The timers looked at in a row before ready connections are served.
 const EXPIRE_BATCH: usize = 256;
 
+/// The waits that may fail in a row. One that fails for want of memory may do better the next time; a poller
+/// that is broken stays so, and the worker must not spin on it.
+const FAILED_WAITS: u32 = 16;
+
 /// How long accepting pauses when descriptors have run out; nginx waits 500 ms.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
@@ -41,8 +45,8 @@ const SPARE_BYTES: usize = 16 * 1024;
 
 /// One worker: a thread's worth of connections.
 pub(crate) struct Worker<M: Machine, S: Sys, F> {
-    sys: S,
-    connections: Connections<M, S>,
+    pub(crate) sys: S,
+    pub(crate) connections: Connections<M, S>,
     wheel: Wheel,
     runnable: VecDeque<u32>,
     /// The connection whose slice runs, for the case that it panics.
@@ -52,7 +56,7 @@ pub(crate) struct Worker<M: Machine, S: Sys, F> {
     /// The ticks since the start, not wrapped.
     elapsed: u64,
     turn: Turn,
-    shared: M::Shared,
+    pub(crate) shared: M::Shared,
     decoder: M::Decoder,
     make_context: F,
     /// Where input is read to; it is lent to one connection at a time.
@@ -62,6 +66,8 @@ pub(crate) struct Worker<M: Machine, S: Sys, F> {
     spare: Spare,
     accepting: Accepting,
     drain: Drain,
+    /// The waits that have failed since one succeeded.
+    failed_waits: u32,
     summary: Summary,
 }
 
@@ -132,6 +138,7 @@ where
             spare: Vec::new(),
             accepting: Accepting::default(),
             drain: Drain::Running,
+            failed_waits: 0,
             summary: Summary::default(),
         }
     }
@@ -156,11 +163,11 @@ where
         let waited = self.sys.wait(wait);
         self.read_clock();
         // Events that came with an error are served all the same: they are reported only once.
-        while let Some(event) = self.sys.next_event() {
-            self.note(event, drain_limit);
+        self.serve(drain_limit);
+        match waited {
+            Ok(()) => self.failed_waits = 0,
+            Err(error) => self.bear(error)?,
         }
-        waited?;
-        self.serve_runnable();
         self.expire();
         self.accept()?;
         Ok(!self.is_done())
@@ -174,6 +181,17 @@ where
     /// The number of open connections.
     pub(crate) fn open(&self) -> usize {
         self.connections.len()
+    }
+
+    /// Puts up with a wait that failed, but not for ever.
+    #[cold]
+    fn bear(&mut self, error: io::Error) -> io::Result<()> {
+        self.failed_waits += 1;
+        if self.failed_waits >= FAILED_WAITS {
+            return Err(error);
+        }
+        tracing::warn!(%error, "waiting for readiness failed");
+        Ok(())
     }
 
     fn how_long(&self) -> Wait {
@@ -199,75 +217,83 @@ where
         self.now = self.elapsed as u32;
     }
 
-    /// Notes one event; what there is to do for it is done later in the turn.
-    #[inline]
-    fn note(&mut self, event: Readiness, drain_limit: Duration) {
-        match event.key.source() {
-            Source::Connection => {
-                let (index, generation) = (event.key.index(), event.key.generation());
-                let Some(connection) = self.connections.get_live(index, generation) else {
-                    self.summary.stale_events += 1;
-                    return;
-                };
-                connection.ready = connection.ready.and(event.ready);
-                if !connection.flags.has(Flags::QUEUED) && connection.has_work() {
-                    connection.flags.insert(Flags::QUEUED);
-                    self.runnable.push_back(index);
-                }
+    /// Serves every connection that became ready or was runnable when the turn began, each for one slice. A
+    /// panic costs its connection; the others go on.
+    fn serve(&mut self, drain_limit: Duration) {
+        let mut runnable = self.runnable.len();
+        let mut serve_all = |worker: &mut Self| {
+            while let Some(event) = worker.sys.next_event() {
+                worker.take(event, drain_limit);
             }
+            while runnable > 0 {
+                runnable -= 1;
+                worker.serve_next();
+            }
+        };
+        while catch_unwind(AssertUnwindSafe(|| serve_all(self))).is_err() {
+            self.bury();
+        }
+        self.current = None;
+    }
+
+    /// Takes one event: a connection that stands in no queue is served at once.
+    #[inline]
+    fn take(&mut self, event: Readiness, drain_limit: Duration) {
+        match event.key.source() {
+            Source::Connection => self.take_readiness(event),
             Source::Listener(number) => self.note_listener(number),
             Source::Control => self.note_stops(drain_limit),
             Source::Unknown => {}
         }
     }
 
+    #[inline]
+    fn take_readiness(&mut self, event: Readiness) {
+        let (index, key) = (event.key.index(), event.key);
+        self.current = Some(index);
+        let Some((connection, generation, input, mut desk)) = self.at(index) else {
+            self.summary.stale_events += 1;
+            return;
+        };
+        if generation != key.generation() {
+            self.summary.stale_events += 1;
+            return;
+        }
+        connection.ready = connection.ready.and(event.ready);
+        if connection.only_reads() {
+            if connection.ready.has(Ready::READ) {
+                let served = slice::serve_reader(connection, input, &mut desk, key);
+                self.follow(served, index);
+            }
+        } else if !connection.flags.has(Flags::QUEUED) && connection.has_work() {
+            let served = slice::serve(connection, input, &mut desk);
+            self.follow(served, index);
+        }
+    }
+
+    /// Serves the connection at the front of the queue.
+    fn serve_next(&mut self) {
+        let Some(index) = self.runnable.pop_front() else { return };
+        self.current = Some(index);
+        let Some((connection, _, input, mut desk)) = self.at(index) else { return };
+        connection.flags.remove(Flags::QUEUED);
+        let served = slice::serve(connection, input, &mut desk);
+        self.follow(served, index);
+    }
+
+    /// Does what follows from a slice.
+    #[inline]
+    fn follow(&mut self, served: Served, index: u32) {
+        match served {
+            Served::Waits => {}
+            Served::Settle => self.settle(index),
+            Served::Ends(end) => self.end(index, end),
+        }
+    }
+
     fn note_listener(&mut self, number: usize) {
         if !self.accepting.ready.contains(&number) && self.accepting.paused_until.is_none() {
             self.accepting.ready.push(number);
-        }
-    }
-
-    /// Serves every connection that was runnable when the turn began, each for one slice. A panic costs its
-    /// connection; the others go on.
-    fn serve_runnable(&mut self) {
-        let mut left = self.runnable.len();
-        while left > 0 {
-            let served = catch_unwind(AssertUnwindSafe(|| {
-                while left > 0 {
-                    left -= 1;
-                    if let Some(index) = self.runnable.pop_front() {
-                        self.current = Some(index);
-                        self.serve_one(index);
-                    }
-                }
-            }));
-            if served.is_err() {
-                self.bury();
-            }
-        }
-        self.current = None;
-    }
-
-    /// Serves one connection for a slice. One that only reads, and has read what was there, is left alone
-    /// without a further look.
-    #[inline]
-    fn serve_one(&mut self, index: u32) {
-        let Some((connection, generation, input, mut desk)) = self.at(index) else { return };
-        connection.flags.remove(Flags::QUEUED);
-        let served = if connection.only_reads() && connection.ready.has(Ready::READ) {
-            slice::take_input(connection, input, &mut desk)
-        } else {
-            slice::serve(connection, input, &mut desk)
-        };
-        match served {
-            Ok(()) if connection.only_reads() && !connection.ready.has(Ready::READ) => {
-                let key = Key::connection(index, generation);
-                if let Err(error) = desk.sys.rearm(&connection.socket, key, connection.waits()) {
-                    self.lose(index, error);
-                }
-            }
-            Ok(()) => self.settle(index),
-            Err(end) => self.end(index, end),
         }
     }
 
@@ -392,7 +418,7 @@ where
         match self.connections.insert(connection) {
             Ok((index, _)) => {
                 self.summary.accepted += 1;
-                tracing::trace!(%peer, index, "accepted");
+                tracing::debug!(%peer, index, "accepted");
                 self.wake(index, Flags::NONE);
             }
             Err(connection) => {
@@ -536,7 +562,7 @@ where
         self.wheel.unlink(index, &mut self.connections);
         let connection = self.connections.remove(index)?;
         self.summary.closed += 1;
-        tracing::trace!(index, "closed");
+        tracing::debug!(index, "closed");
         if let Some(buffers) = connection.buffers {
             reuse(&mut self.spare, buffers);
         }

@@ -8,8 +8,11 @@ use clap::Parser;
 use fsm_runtime::{Address, Server, ServerError};
 use tracing::level_filters::LevelFilter;
 
-/// The exit status of a server that could not start or go on; bad usage exits with 2.
+/// The exit status of a server that could not start or go on.
 const FAILURE: u8 = 1;
+
+/// The exit status for a command line that makes no sense.
+const BAD_USAGE: i32 = 2;
 
 /// The options every server has.
 #[derive(Debug, Clone, clap::Args)]
@@ -32,12 +35,13 @@ pub fn main<O: Parser>(
     common: impl Fn(&O) -> &Common,
     serve: impl FnOnce(Server, O) -> Result<(), ServerError>,
 ) -> ExitCode {
-    let options = O::parse();
+    let options = O::try_parse().unwrap_or_else(|error| refuse(&error));
     tracing_subscriber::fmt()
         .with_max_level(common(&options).log)
         .with_writer(std::io::stderr)
         .init();
-    let served = Server::bind(&common(&options).listen).and_then(|server| {
+    let bound = Server::bind(&common(&options).listen);
+    let served = bound.and_then(Server::catch_signals).and_then(|server| {
         announce(&server);
         serve(server.drain_limit(common(&options).drain), options)
     });
@@ -48,6 +52,19 @@ pub fn main<O: Parser>(
             ExitCode::from(FAILURE)
         }
     }
+}
+
+/// Prints the help that was asked for, or in one line what is wrong with the command line, and ends.
+fn refuse(error: &clap::Error) -> ! {
+    if !error.use_stderr() {
+        error.exit();
+    }
+    let text = error.to_string();
+    let paragraphs = text.lines().take_while(|line| !line.starts_with("Usage:"));
+    let told = paragraphs.take_while(|line| !line.starts_with("For more information"));
+    let words: Vec<_> = told.flat_map(str::split_whitespace).collect();
+    eprintln!("{} (`--help` shows examples)", words.join(" "));
+    std::process::exit(BAD_USAGE)
 }
 
 /// Says where clients can connect. Nobody may be reading, which is no reason to stop.

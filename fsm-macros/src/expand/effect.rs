@@ -95,22 +95,35 @@ fn called(cx: &Cx<'_, '_>, from: From, effect: &Effect<'_>, action: &Action) -> 
             (outcome::type_of(cx, index, action.name.span()), follow(cx, from, index, span))
         }
     };
-    let local_name = local("outcome", action.name.span());
-    let bound = match effect.answer {
-        Answer::Nothing => quote_spanned!(span=> ()),
-        Answer::Outcome(_) => quote_spanned!(span=> #local_name),
-    };
-    if !effect.is_fallible() {
-        let name = match effect.answer {
-            Answer::Nothing => quote_spanned!(span=> _),
-            Answer::Outcome(_) => quote_spanned!(span=> #local_name),
+    let outcome = local("outcome", action.name.span());
+    if effect.is_fallible() {
+        let bound = match effect.answer {
+            Answer::Nothing => quote_spanned!(span=> ()),
+            Answer::Outcome(_) => quote_spanned!(span=> #outcome),
         };
-        return quote_spanned!(span=> let #name: #answer = #call; #followed);
+        return fallible(cx, from.state, &call, &answer, &bound, &followed, span);
     }
+    // The answer's type stands here, so that a wrong one is reported at the action.
+    match effect.answer {
+        Answer::Nothing => quote_spanned!(span=> let _: () = #call; #followed),
+        Answer::Outcome(_) => quote_spanned!(span=> let #outcome: #answer = #call; #followed),
+    }
+}
+
+/// Asks whether the action failed before its answer is followed.
+fn fallible(
+    cx: &Cx<'_, '_>,
+    state: usize,
+    call: &TokenStream,
+    answer: &TokenStream,
+    bound: &TokenStream,
+    followed: &TokenStream,
+    span: Span,
+) -> TokenStream {
     let runtime = &cx.runtime;
     let error = cx.error_type();
     let result = quote_spanned!(span=> #runtime::Fallible::<#answer, #error>::into_result(#call));
-    let failed = failed(cx, from.state, span);
+    let failed = failed(cx, state, span);
     quote_spanned! {span=>
         match #result {
             ::core::result::Result::Ok(#bound) => { #followed }

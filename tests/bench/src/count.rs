@@ -225,23 +225,27 @@ fn scratch(tool: &str) -> io::Result<PathBuf> {
     Ok(directory.join(format!("{tool}.{}", std::process::id())))
 }
 
-/// Seconds of processor time a process has used, in user space and kernel, with the threads that
-/// have ended.
+/// Seconds of processor time a process has used, in user space and kernel. The ticks of the process
+/// know the threads that have ended; the nanoseconds of its living threads are finer. Neither ever
+/// says too much, so the larger is the better one.
 pub fn cpu_seconds(pid: Pid) -> io::Result<f64> {
-    let stat = fs::read_to_string(format!("/proc/{}/stat", pid.as_raw_nonzero()))?;
-    // Behind the name, which stands in brackets and may hold spaces, the 12th and 13th words count
-    // ticks.
+    let process = PathBuf::from(format!("/proc/{}", pid.as_raw_nonzero()));
+    let stat = fs::read_to_string(process.join("stat"))?;
+    // Behind the name, which stands in brackets and may hold spaces, the 12th and 13th words count.
     let behind = stat.rsplit(')').next().unwrap_or_default();
-    let ticks: f64 = behind
-        .split_whitespace()
-        .skip(11)
-        .take(2)
-        .filter_map(|word| word.parse::<f64>().ok())
-        .sum();
-    Ok(ticks / rustix::param::clock_ticks_per_second() as f64)
+    let words = behind.split_whitespace().skip(11).take(2);
+    let ticks: f64 = words.filter_map(|word| word.parse::<f64>().ok()).sum();
+    let mut nanoseconds = 0.0;
+    for task in fs::read_dir(process.join("task"))? {
+        // A thread may end between the listing and the reading; then the ticks know it.
+        let text = fs::read_to_string(task?.path().join("schedstat")).unwrap_or_default();
+        nanoseconds += text.split(' ').next().and_then(|it| it.parse().ok()).unwrap_or(0.0);
+    }
+    let by_ticks = ticks / rustix::param::clock_ticks_per_second() as f64;
+    Ok(by_ticks.max(nanoseconds / 1e9))
 }
 
-/// Kilobytes of a process that are resident and its own (neither files nor shared).
+/// Bytes of a process that are resident and its own (neither files nor shared).
 pub fn resident_bytes(pid: Pid) -> io::Result<f64> {
     let status = fs::read_to_string(format!("/proc/{}/status", pid.as_raw_nonzero()))?;
     let line = status.lines().find_map(|line| line.strip_prefix("RssAnon:"));

@@ -16,7 +16,7 @@ mod line {
     /// The small machine.
     #[derive(Machine)]
     #[machine(plain, context = Context, input = Event)]
-    pub(crate) enum Line {
+    pub(crate) enum Small {
         /// Before the first line.
         #[initial]
         #[on(Line(len) => first(len) -> Flush)]
@@ -43,14 +43,14 @@ mod line {
     }
 
     impl Context {
-        fn first(&mut self, len: u32) -> LineFirst {
+        fn first(&mut self, len: u32) -> SmallFirst {
             self.lines += 1;
-            LineFirst::Flush { n: 1, left: len }
+            SmallFirst::Flush { n: 1, left: len }
         }
 
-        fn begin(&mut self, n: u32, len: u32) -> LineBegin {
+        fn begin(&mut self, n: u32, len: u32) -> SmallBegin {
             self.lines += 1;
-            LineBegin::Flush { n: n.wrapping_add(1), left: len }
+            SmallBegin::Flush { n: n.wrapping_add(1), left: len }
         }
 
         fn part_of_line(&mut self, n: &mut u32, len: u32) {
@@ -58,9 +58,9 @@ mod line {
             self.part(len);
         }
 
-        fn flushed(&mut self, n: u32, left: u32) -> LineFlushed {
+        fn flushed(&mut self, n: u32, left: u32) -> SmallFlushed {
             self.part(left);
-            LineFlushed::ReadLine { n }
+            SmallFlushed::ReadLine { n }
         }
     }
 }
@@ -76,16 +76,16 @@ mod ring {
 }
 
 pub(crate) struct LineMachine {
-    state: line::Line,
+    state: line::Small,
     context: Context,
 }
 
 impl Driven for LineMachine {
     type Event = line::Event;
-    const SIZE: usize = size_of::<line::Line>();
+    const SIZE: usize = size_of::<line::Small>();
 
     fn start() -> Self {
-        let mut machine = Self { state: line::Line::initial(), context: Context::default() };
+        let mut machine = Self { state: line::Small::initial(), context: Context::default() };
         machine.handle(line::Event::Line(0));
         machine.handle(line::Event::Flushed);
         machine

@@ -1,0 +1,553 @@
+//! The simulated system: the same trait as the real one, on a virtual clock, over simulated connections.
+
+use std::cmp::Reverse;
+use std::collections::{BinaryHeap, VecDeque};
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr};
+
+use rustix::io::Errno;
+
+use super::random::Random;
+use super::script::Script;
+use super::settings::{Faults, Network, Reporting};
+use super::trace::{Call, Trace};
+use super::wire::{Air, Phase, Wire};
+use crate::key::Key;
+use crate::peer::Peer;
+use crate::sys::{Accept, Readiness, Ready, Sys, Transfer, Wait};
+
+/// A worker that waits this often in a row without asking anything else of the system is spinning.
+const SPINS: u32 = 1_000;
+
+/// The longest pause of the whole machine, in milliseconds.
+const LONGEST_PAUSE: usize = 200;
+
+/// The first port of the simulated clients.
+const FIRST_PORT: usize = 1_024;
+
+/// The simulated system of one worker.
+pub(crate) struct System {
+    pub(super) now: u64,
+    /// Where a stretch of simulated time ends.
+    pub(super) horizon: Option<u64>,
+    /// Nothing will ever happen again by itself.
+    pub(super) is_idle: bool,
+    pub(super) network: Network,
+    pub(super) faults: Faults,
+    pub(super) reporting: Reporting,
+    pub(super) failure: Option<Failure>,
+    pub(super) random: Random,
+    pub(super) trace: Trace,
+    pub(super) wires: Vec<Wire>,
+    /// When to look at which connection again.
+    agenda: BinaryHeap<Reverse<(u64, u64, usize)>>,
+    appointments: u64,
+    /// The connections whose readiness may have changed.
+    woken: Vec<usize>,
+    events: VecDeque<Readiness>,
+    listener: Listener,
+    pub(super) stops: usize,
+    /// The descriptors there are, where they are limited.
+    pub(super) descriptors: Option<usize>,
+    pub(super) open: usize,
+    has_reserve: bool,
+    idle_waits: u32,
+}
+
+/// The one listening socket.
+struct Listener {
+    backlog: VecDeque<usize>,
+    is_open: bool,
+    is_watched: bool,
+    is_armed: bool,
+}
+
+/// One call that is made to fail.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Failure {
+    /// Calls until it; counted over all calls that can fail.
+    pub(super) left: u64,
+    pub(super) errno: i32,
+    /// Every later call of its kind fails as well.
+    pub(super) sticky: bool,
+    /// The kind of call that was hit.
+    pub(super) hit: Option<Call>,
+}
+
+impl System {
+    pub(super) fn new(seed: u64) -> Self {
+        Self {
+            now: 0,
+            horizon: None,
+            is_idle: false,
+            network: Network::default(),
+            faults: Faults::NONE,
+            reporting: Reporting::Edge,
+            failure: None,
+            random: Random::new(seed),
+            trace: Trace::new(),
+            wires: Vec::new(),
+            agenda: BinaryHeap::new(),
+            appointments: 0,
+            woken: Vec::new(),
+            events: VecDeque::new(),
+            listener: Listener {
+                backlog: VecDeque::new(),
+                is_open: true,
+                is_watched: true,
+                is_armed: true,
+            },
+            stops: 0,
+            descriptors: None,
+            open: 0,
+            has_reserve: true,
+            idle_waits: 0,
+        }
+    }
+
+    /// A client connects and begins with its script.
+    pub(super) fn connect(&mut self, script: Script) -> usize {
+        let mut wire = Wire::default();
+        wire.client.script.extend(script.steps);
+        self.wires.push(wire);
+        let number = self.wires.len() - 1;
+        if self.listener.is_open {
+            self.listener.backlog.push_back(number);
+        } else {
+            self.with(number, |wire, air| wire.abort(air));
+        }
+        self.pump(number);
+        number
+    }
+
+    /// Adds steps to a client's script.
+    pub(super) fn extend(&mut self, number: usize, script: Script) {
+        self.wires[number].client.script.extend(script.steps);
+        self.pump(number);
+    }
+
+    /// The process is gone: the kernel closes what is open.
+    pub(super) fn close_all(&mut self) {
+        self.close_listeners();
+        for number in 0..self.wires.len() {
+            if self.wires[number].server.phase == Phase::Open {
+                self.with(number, |wire, air| wire.close(air));
+                self.pump(number);
+            }
+        }
+        self.open = 0;
+    }
+
+    /// Lets the network go on by itself until nothing is under way.
+    pub(super) fn settle(&mut self) {
+        while let Some(at) = self.next_appointment() {
+            self.now = self.now.max(at);
+            self.keep_appointments();
+        }
+    }
+
+    fn with<T>(&mut self, number: usize, act: impl FnOnce(&mut Wire, &mut Air<'_>) -> T) -> T {
+        let mut air = Air { now: self.now, network: &self.network, random: &mut self.random };
+        act(&mut self.wires[number], &mut air)
+    }
+
+    /// Lets a connection do what it can do now, and makes an appointment for what comes later.
+    fn pump(&mut self, number: usize) {
+        let (next, changed) = self.with(number, Wire::pump);
+        if changed {
+            self.wake(number);
+        }
+        if let Some(at) = next {
+            self.appointments += 1;
+            self.agenda.push(Reverse((at, self.appointments, number)));
+        }
+    }
+
+    fn wake(&mut self, number: usize) {
+        let server = &mut self.wires[number].server;
+        if server.key.is_some() && !server.woken {
+            server.woken = true;
+            self.woken.push(number);
+        }
+    }
+
+    fn next_appointment(&self) -> Option<u64> {
+        self.agenda.peek().map(|Reverse((at, _, _))| *at)
+    }
+
+    fn keep_appointments(&mut self) {
+        while self.next_appointment().is_some_and(|at| at <= self.now) {
+            let Some(Reverse((_, _, number))) = self.agenda.pop() else { return };
+            self.pump(number);
+        }
+    }
+
+    /// Gathers what is ready, in any order.
+    fn gather(&mut self) {
+        self.gather_sources();
+        let mut candidates = std::mem::take(&mut self.woken);
+        for at in (1..candidates.len()).rev() {
+            candidates.swap(at, self.random.below(at + 1));
+        }
+        for number in candidates {
+            if self.events.len() >= self.network.events {
+                self.woken.push(number);
+                continue;
+            }
+            self.wires[number].server.woken = false;
+            self.report(number);
+        }
+        self.gather_false_reports();
+    }
+
+    fn gather_sources(&mut self) {
+        if self.stops > 0 {
+            self.events.push_back(Readiness { key: Key::CONTROL, ready: Ready::READ });
+        }
+        let listener = &mut self.listener;
+        let is_heard = listener.is_open && listener.is_watched && listener.is_armed;
+        if is_heard && !listener.backlog.is_empty() {
+            listener.is_armed = self.reporting == Reporting::Edge;
+            self.events.push_back(Readiness { key: Key::listener(0), ready: Ready::READ });
+        }
+    }
+
+    /// Reports a connection as its mode of reporting has it.
+    fn report(&mut self, number: usize) {
+        let tells_end = self.reporting == Reporting::Edge;
+        let wire = &mut self.wires[number];
+        let Some(key) = wire.server.key else { return };
+        if wire.server.phase != Phase::Open {
+            return;
+        }
+        let mut ready = wire.ready(&self.network, tells_end);
+        if self.reporting == Reporting::Oneshot {
+            let is_broken = ready.has(Ready::READ_CLOSED);
+            let kept = [Ready::READ, Ready::WRITE]
+                .into_iter()
+                .filter(|bit| ready.has(*bit) && (wire.server.armed.has(*bit) || is_broken));
+            let told = kept.fold(Ready::NONE, Ready::and);
+            let rest = ready.without(Ready::READ.and(Ready::WRITE));
+            ready = told.and(rest);
+            if ready == Ready::NONE || wire.server.armed == Ready::NONE {
+                return;
+            }
+            wire.server.armed = Ready::NONE;
+        }
+        if ready != Ready::NONE {
+            self.events.push_back(Readiness { key, ready });
+        }
+    }
+
+    fn gather_false_reports(&mut self) {
+        if self.wires.is_empty() {
+            return;
+        }
+        if self.random.happens(self.faults.stale) {
+            let number = self.random.below(self.wires.len());
+            let server = &self.wires[number].server;
+            if let Some(key) = server.key.filter(|_| server.phase == Phase::Closed) {
+                let ready = Ready::READ.and(Ready::WRITE).and(Ready::READ_CLOSED).and(Ready::ERROR);
+                self.events.push_back(Readiness { key, ready });
+            }
+        }
+        if self.random.happens(self.faults.spurious) {
+            let number = self.random.below(self.wires.len());
+            let server = &mut self.wires[number].server;
+            let Some(key) = server.key.filter(|_| server.phase == Phase::Open) else { return };
+            let ready = match self.reporting {
+                Reporting::Edge => Ready::READ,
+                Reporting::Oneshot => std::mem::take(&mut server.armed),
+            };
+            self.events.push_back(Readiness { key, ready });
+        }
+    }
+
+    /// Lets time pass until something is ready or the limit has come.
+    fn pass_time(&mut self, limit: Option<u64>) {
+        loop {
+            self.keep_appointments();
+            self.gather();
+            if !self.events.is_empty() || limit.is_some_and(|limit| limit <= self.now) {
+                return;
+            }
+            let next = self.next_appointment().into_iter().chain(limit).min();
+            let Some(next) = next else {
+                self.is_idle = true;
+                return;
+            };
+            self.now = next;
+        }
+    }
+
+    /// The error that this call is to fail with, if it is.
+    fn fails(&mut self, call: Call, rate: u32) -> Option<Errno> {
+        if let Some(failure) = &mut self.failure {
+            let sticks = failure.sticky && failure.hit == Some(call);
+            let is_hit = failure.left == 0 && failure.hit.is_none();
+            failure.left = failure.left.saturating_sub(1);
+            if is_hit {
+                failure.hit = Some(call);
+            }
+            if (sticks || is_hit) && call.can_fail_with(failure.errno) {
+                return Some(Errno::from_raw_os_error(failure.errno));
+            }
+        }
+        if !self.random.happens(rate) {
+            return None;
+        }
+        let errors = call.errors();
+        Some(errors[self.random.below(errors.len())])
+    }
+
+    fn note(&mut self, call: Call, number: usize, amount: usize) {
+        if call != Call::Wait {
+            self.idle_waits = 0;
+        }
+        self.trace.note(self.now, call, number, amount);
+    }
+
+    /// A part of what could move, where the network is in the mood for it.
+    fn shorten(&mut self, count: usize) -> usize {
+        if self.random.happens(self.faults.short) { 1 + self.random.below(count) } else { count }
+    }
+
+    fn blocks(&mut self) -> bool {
+        self.reporting == Reporting::Oneshot && self.random.happens(self.faults.would_block)
+    }
+
+    fn break_off(&mut self, socket: usize, error: Errno) -> Transfer {
+        self.with(socket, |wire, air| wire.break_off(error.raw_os_error(), air));
+        self.pump(socket);
+        Transfer::Gone(error.into())
+    }
+
+    fn has_descriptor(&self) -> bool {
+        let used = self.open + usize::from(self.has_reserve);
+        self.descriptors.is_none_or(|limit| used < limit)
+    }
+}
+
+impl Sys for System {
+    type Socket = usize;
+
+    fn now(&mut self) -> u64 {
+        self.now
+    }
+
+    fn wait(&mut self, wait: Wait) -> io::Result<()> {
+        self.note(Call::Wait, 0, 0);
+        self.idle_waits = if wait == Wait::Poll { self.idle_waits + 1 } else { 0 };
+        assert!(self.idle_waits < SPINS, "the worker spins\n{}", self.trace);
+        if self.random.happens(self.faults.pause) {
+            self.now += self.random.below(LONGEST_PAUSE + 1) as u64;
+        }
+        self.events.clear();
+        if self.random.happens(self.faults.interrupted) {
+            return Ok(());
+        }
+        let limit = match wait {
+            Wait::Poll => Some(self.now),
+            Wait::Forever => self.horizon,
+            Wait::Until(at) => Some(self.horizon.map_or(at, |horizon| horizon.min(at))),
+        };
+        self.pass_time(limit);
+        match self.fails(Call::Wait, self.faults.wait) {
+            None | Some(Errno::INTR) => Ok(()),
+            Some(error) => Err(error.into()),
+        }
+    }
+
+    fn next_event(&mut self) -> Option<Readiness> {
+        self.events.pop_front()
+    }
+
+    fn stop_requests(&mut self) -> usize {
+        std::mem::take(&mut self.stops)
+    }
+
+    fn listeners(&self) -> usize {
+        usize::from(self.listener.is_open)
+    }
+
+    fn accept(&mut self, _: usize) -> Accept<usize> {
+        let Some(&number) = self.listener.backlog.front() else {
+            self.listener.is_armed = true;
+            return Accept::WouldBlock;
+        };
+        let error = self.fails(Call::Accept, self.faults.accept);
+        let error = error.or_else(|| (!self.has_descriptor()).then_some(Errno::MFILE));
+        if let Some(error) = error {
+            self.note(Call::Accept, number, error.raw_os_error().unsigned_abs() as usize);
+            let answer = Accept::failed(error);
+            if matches!(answer, Accept::Retry) && error != Errno::INTR {
+                self.listener.backlog.pop_front();
+                self.with(number, |wire, air| wire.abort(air));
+                self.pump(number);
+            }
+            return answer;
+        }
+        self.note(Call::Accept, number, 0);
+        self.listener.backlog.pop_front();
+        self.open += 1;
+        self.wires[number].server.phase = Phase::Open;
+        let port = u16::try_from(FIRST_PORT + number % 60_000).unwrap_or(u16::MAX);
+        Accept::Socket(number, Peer::Tcp(SocketAddr::from((Ipv4Addr::LOCALHOST, port))))
+    }
+
+    fn listen(&mut self, _: usize, on: bool) -> io::Result<()> {
+        self.note(Call::Listen, 0, usize::from(on));
+        if let Some(error) = self.fails(Call::Listen, self.faults.listen) {
+            return Err(error.into());
+        }
+        if on && self.listener.is_watched {
+            return Err(Errno::EXIST.into());
+        }
+        if !on && !self.listener.is_watched {
+            return Err(Errno::NOENT.into());
+        }
+        self.listener.is_watched = on;
+        self.listener.is_armed = true;
+        Ok(())
+    }
+
+    fn close_listeners(&mut self) {
+        self.listener.is_open = false;
+        for number in std::mem::take(&mut self.listener.backlog) {
+            self.with(number, |wire, air| wire.abort(air));
+            self.pump(number);
+        }
+    }
+
+    fn release_reserve(&mut self) {
+        self.has_reserve = false;
+    }
+
+    fn keep_reserve(&mut self) {
+        self.has_reserve = self.has_reserve || self.has_descriptor();
+    }
+
+    fn register(&mut self, socket: &usize, key: Key) -> io::Result<()> {
+        self.note(Call::Register, *socket, 0);
+        if let Some(error) = self.fails(Call::Register, self.faults.register) {
+            return Err(error.into());
+        }
+        self.wires[*socket].server.key = Some(key);
+        self.wake(*socket);
+        Ok(())
+    }
+
+    fn rearm(&mut self, socket: &usize, _: Key, waits: Ready) -> io::Result<()> {
+        if self.reporting == Reporting::Edge || waits == Ready::NONE {
+            return Ok(());
+        }
+        self.note(Call::Rearm, *socket, 0);
+        if let Some(error) = self.fails(Call::Rearm, self.faults.rearm) {
+            return Err(error.into());
+        }
+        self.wires[*socket].server.armed = waits;
+        self.wake(*socket);
+        Ok(())
+    }
+
+    fn receive(&mut self, socket: &usize, buffer: &mut [u8]) -> Transfer {
+        let number = *socket;
+        if let Some(error) = self.fails(Call::Receive, self.faults.reset) {
+            self.note(Call::Receive, number, usize::MAX);
+            return self.break_off(number, error);
+        }
+        let server = &mut self.wires[number].server;
+        assert_eq!(server.phase, Phase::Open, "a closed socket is read");
+        if server.inbox.is_empty() {
+            self.note(Call::Receive, number, 0);
+            let server = &mut self.wires[number].server;
+            return match server.error.take() {
+                Some(error) => Transfer::Gone(Errno::from_raw_os_error(error).into()),
+                None if server.ended || server.dead => Transfer::Moved(0),
+                None => Transfer::WouldBlock,
+            };
+        }
+        let count = server.inbox.len().min(buffer.len());
+        if self.blocks() {
+            return Transfer::WouldBlock;
+        }
+        let count = self.shorten(count);
+        let server = &mut self.wires[number].server;
+        for (to, byte) in buffer.iter_mut().zip(server.inbox.drain(..count)) {
+            *to = byte;
+        }
+        let has_more = !server.inbox.is_empty();
+        self.wires[number].ledger.server_received.extend_from_slice(&buffer[..count]);
+        if has_more && count < buffer.len() {
+            // As if the rest had arrived just after this read: a new edge.
+            self.wake(number);
+        }
+        self.note(Call::Receive, number, count);
+        self.pump(number);
+        Transfer::Moved(count)
+    }
+
+    fn send(&mut self, socket: &usize, bytes: &[u8]) -> Transfer {
+        let number = *socket;
+        if let Some(error) = self.fails(Call::Send, self.faults.reset) {
+            self.note(Call::Send, number, usize::MAX);
+            return self.break_off(number, error);
+        }
+        let server = &mut self.wires[number].server;
+        assert_eq!(server.phase, Phase::Open, "a closed socket is written");
+        assert!(!server.finishing, "a socket is written after its sending side was shut down");
+        if server.dead {
+            let error = server.error.take().map_or(Errno::PIPE, Errno::from_raw_os_error);
+            self.note(Call::Send, number, usize::MAX);
+            return Transfer::Gone(error.into());
+        }
+        let room = self.network.send_buffer.saturating_sub(server.outbox.len()).min(bytes.len());
+        if room == 0 || self.blocks() {
+            self.wires[number].server.blocked = true;
+            self.note(Call::Send, number, 0);
+            return Transfer::WouldBlock;
+        }
+        let count = self.shorten(room);
+        let wire = &mut self.wires[number];
+        wire.server.outbox.extend(&bytes[..count]);
+        wire.ledger.server_sent.extend_from_slice(&bytes[..count]);
+        wire.server.blocked = count < bytes.len();
+        if count < room {
+            // As if there had been less room, and the rest of it had come just after this write.
+            self.wake(number);
+        }
+        self.note(Call::Send, number, count);
+        self.pump(number);
+        Transfer::Moved(count)
+    }
+
+    fn finish_sending(&mut self, socket: &usize) {
+        self.note(Call::Finish, *socket, 0);
+        let now = self.now;
+        let server = &mut self.wires[*socket].server;
+        server.finishing = true;
+        server.finished_at.get_or_insert(now);
+        self.pump(*socket);
+    }
+
+    fn close(&mut self, socket: usize) {
+        self.note(Call::Close, socket, 0);
+        assert_eq!(self.wires[socket].server.phase, Phase::Open, "a socket is closed twice");
+        self.open -= 1;
+        self.with(socket, |wire, air| wire.close(air));
+        self.pump(socket);
+    }
+
+    fn abort(&mut self, socket: usize) {
+        self.note(Call::Abort, socket, 0);
+        assert_eq!(self.wires[socket].server.phase, Phase::Open, "a socket is closed twice");
+        self.open -= 1;
+        self.with(socket, |wire, air| wire.abort(air));
+        self.pump(socket);
+    }
+
+    fn take_error(&mut self, socket: &usize) -> Option<io::Error> {
+        let error = self.wires[*socket].server.error.take();
+        error.map(|error| Errno::from_raw_os_error(error).into())
+    }
+}
