@@ -63,7 +63,6 @@ const LAYERS: &[(&str, &[&[&str]])] = &[
             &["decode"],
             // A machine is called with its `Io`, and an `Io` lends the `Shared` of its machine.
             &["machine", "io"],
-            &["testing"],
             &["key"],
             &["peer"],
             &["listener"],
@@ -76,6 +75,8 @@ const LAYERS: &[(&str, &[&[&str]])] = &[
             // A slice is a part of the worker's loop that has a file of its own.
             &["slice", "worker"],
             &["server"],
+            // What tests of machines and of the runtime itself stand on.
+            &["testing"],
             &["lib"],
         ],
     ),

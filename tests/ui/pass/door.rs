@@ -2,7 +2,10 @@
 use fsm_runtime::Machine;
 
 struct Hinge;
-enum Hand { Push, Pull }
+enum Hand {
+    Push,
+    Pull,
+}
 
 #[derive(Machine)]
 #[machine(plain, context = Hinge, input = Hand)]

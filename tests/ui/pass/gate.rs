@@ -1,8 +1,14 @@
 //! A plain machine whose actions choose and take fields.
 use fsm_runtime::Machine;
 
-struct Hinge { opened: u32 }
-enum Hand { Push(u8), Pull, Lock }
+struct Hinge {
+    opened: u32,
+}
+enum Hand {
+    Push(u8),
+    Pull,
+    Lock,
+}
 
 #[derive(Machine)]
 #[machine(plain, context = Hinge, input = Hand)]
