@@ -286,6 +286,8 @@ pub(crate) struct Effect {
 pub(crate) struct Action {
     pub(crate) name: Ident,
     pub(crate) arguments: Vec<Member>,
+    /// The parentheses around them, if they are written.
+    pub(crate) parentheses: Option<Span>,
     /// The `?` of an action that can fail.
     pub(crate) fallible: Option<Span>,
 }

@@ -8,8 +8,8 @@ const _: () = {
 |  | `TooLong` | `complain` | Closed |
 |  | `eof(rest)` | `echo` | Closed |
 |  | `shutdown` |  | Closed |
-|  | after 5min without input |  | Closed |
-|  | after 10s of partial |  | Closed |
+|  | after `idle()` without input |  | Closed |
+|  | after `partial()` of partial |  | Closed |
 | **Closed** (terminal) |  | |  |
 */
     #[automatically_derived]
@@ -21,157 +21,160 @@ const _: () = {
         type Reply = ::core::convert::Infallible;
         type Message = ::core::convert::Infallible;
         type Error = ::std::io::Error;
-        const TABLE: &'static ::fsm_runtime::table::Table = &::fsm_runtime::table::Table {
-            machine: "Echo",
-            docs: "One client of the echo server: every line comes back as it was sent.",
-            input: "Lines<'_>",
-            states: &[
-                ::fsm_runtime::table::State {
-                    name: "Reading",
-                    docs: "Waiting for the next line.",
-                    kind: ::fsm_runtime::table::StateKind::Initial,
-                    group: ::core::option::Option::None,
-                    interest: ::fsm_runtime::table::Interest::INPUT,
-                    fields: &[],
-                    rows: &[
-                        ::fsm_runtime::table::Row {
-                            events: &["Line"],
-                            pattern: "Line(line)",
-                            origin: ::fsm_runtime::table::Origin::State,
-                            action: ::core::option::Option::Some("echo"),
-                            fallible: false,
-                            targets: &[
-                                ::fsm_runtime::table::Target::Stay {
-                                    label: ::core::option::Option::None,
-                                },
-                            ],
-                            docs: "",
-                        },
-                        ::fsm_runtime::table::Row {
-                            events: &["TooLong"],
-                            pattern: "TooLong",
-                            origin: ::fsm_runtime::table::Origin::State,
-                            action: ::core::option::Option::Some("complain"),
-                            fallible: false,
-                            targets: &[
-                                ::fsm_runtime::table::Target::Enter {
-                                    state: 1usize,
-                                    label: ::core::option::Option::None,
-                                },
-                            ],
-                            docs: "",
-                        },
-                        ::fsm_runtime::table::Row {
-                            events: &["eof"],
-                            pattern: "eof(rest)",
-                            origin: ::fsm_runtime::table::Origin::State,
-                            action: ::core::option::Option::Some("echo"),
-                            fallible: false,
-                            targets: &[
-                                ::fsm_runtime::table::Target::Enter {
-                                    state: 1usize,
-                                    label: ::core::option::Option::None,
-                                },
-                            ],
-                            docs: "",
-                        },
-                        ::fsm_runtime::table::Row {
-                            events: &["shutdown"],
-                            pattern: "shutdown",
-                            origin: ::fsm_runtime::table::Origin::State,
-                            action: ::core::option::Option::None,
-                            fallible: false,
-                            targets: &[
-                                ::fsm_runtime::table::Target::Enter {
-                                    state: 1usize,
-                                    label: ::core::option::Option::None,
-                                },
-                            ],
-                            docs: "",
-                        },
-                        ::fsm_runtime::table::Row {
-                            events: &["lost"],
-                            pattern: "lost",
-                            origin: ::fsm_runtime::table::Origin::Default,
-                            action: ::core::option::Option::None,
-                            fallible: false,
-                            targets: &[
-                                ::fsm_runtime::table::Target::Enter {
-                                    state: 1usize,
-                                    label: ::core::option::Option::None,
-                                },
-                            ],
-                            docs: "",
-                        },
-                    ],
-                    deadlines: &[
-                        ::fsm_runtime::table::Deadline {
-                            kind: ::fsm_runtime::table::DeadlineKind::WithoutInput,
-                            limit: ::fsm_runtime::table::Limit::Fixed(
-                                ::core::time::Duration::from_secs(300),
-                            ),
-                            origin: ::fsm_runtime::table::Origin::State,
-                            action: ::core::option::Option::None,
-                            fallible: false,
-                            targets: &[
-                                ::fsm_runtime::table::Target::Enter {
-                                    state: 1usize,
-                                    label: ::core::option::Option::None,
-                                },
-                            ],
-                            docs: "",
-                        },
-                        ::fsm_runtime::table::Deadline {
-                            kind: ::fsm_runtime::table::DeadlineKind::OfPartial,
-                            limit: ::fsm_runtime::table::Limit::Fixed(
-                                ::core::time::Duration::from_secs(10),
-                            ),
-                            origin: ::fsm_runtime::table::Origin::State,
-                            action: ::core::option::Option::None,
-                            fallible: false,
-                            targets: &[
-                                ::fsm_runtime::table::Target::Enter {
-                                    state: 1usize,
-                                    label: ::core::option::Option::None,
-                                },
-                            ],
-                            docs: "",
-                        },
-                    ],
-                    never: ::core::option::Option::None,
-                    ignores: &[],
-                    enter: ::core::option::Option::None,
-                    leave: ::core::option::Option::None,
-                    decode: ::core::option::Option::None,
-                    shed: ::fsm_runtime::table::Shed::Idle,
-                    class: ::fsm_runtime::table::Class::Normal,
-                },
-                ::fsm_runtime::table::State {
-                    name: "Closed",
-                    docs: "What is still unsent goes out, then the socket is closed.",
-                    kind: ::fsm_runtime::table::StateKind::Terminal,
-                    group: ::core::option::Option::None,
-                    interest: ::fsm_runtime::table::Interest::END,
-                    fields: &[],
-                    rows: &[],
-                    deadlines: &[],
-                    never: ::core::option::Option::None,
-                    ignores: &[],
-                    enter: ::core::option::Option::None,
-                    leave: ::core::option::Option::None,
-                    decode: ::core::option::Option::None,
-                    shed: ::fsm_runtime::table::Shed::Idle,
-                    class: ::fsm_runtime::table::Class::Normal,
-                },
-            ],
-            groups: &[],
-            stall: ::core::time::Duration::from_secs(30),
-            backlog: 262144,
-            plain: false,
+        const TABLE: &'static ::fsm_runtime::table::Table = {
+            #[allow(unused_imports)]
+            use ::fsm_runtime::table::{
+                Class, Deadline, DeadlineKind, Group, Interest, Limit, Origin, Row, Shed,
+                State, StateKind, Table, Target,
+            };
+            #[allow(unused_imports)]
+            use ::core::option::Option::{None, Some};
+            &Table {
+                machine: "Echo",
+                docs: "One client of the echo server: every line comes back as it was sent.",
+                input: "Lines<'_>",
+                states: &[
+                    State {
+                        name: "Reading",
+                        docs: "Waiting for the next line.",
+                        kind: StateKind::Initial,
+                        group: None,
+                        interest: Interest::INPUT,
+                        fields: &[],
+                        rows: &[
+                            Row {
+                                events: &["Line"],
+                                pattern: "Line(line)",
+                                origin: Origin::State,
+                                action: Some("echo"),
+                                fallible: false,
+                                targets: &[Target::Stay { label: None }],
+                                docs: "",
+                            },
+                            Row {
+                                events: &["TooLong"],
+                                pattern: "TooLong",
+                                origin: Origin::State,
+                                action: Some("complain"),
+                                fallible: false,
+                                targets: &[
+                                    Target::Enter {
+                                        state: 1usize,
+                                        label: None,
+                                    },
+                                ],
+                                docs: "",
+                            },
+                            Row {
+                                events: &["eof"],
+                                pattern: "eof(rest)",
+                                origin: Origin::State,
+                                action: Some("echo"),
+                                fallible: false,
+                                targets: &[
+                                    Target::Enter {
+                                        state: 1usize,
+                                        label: None,
+                                    },
+                                ],
+                                docs: "",
+                            },
+                            Row {
+                                events: &["shutdown"],
+                                pattern: "shutdown",
+                                origin: Origin::State,
+                                action: None,
+                                fallible: false,
+                                targets: &[
+                                    Target::Enter {
+                                        state: 1usize,
+                                        label: None,
+                                    },
+                                ],
+                                docs: "",
+                            },
+                            Row {
+                                events: &["lost"],
+                                pattern: "lost",
+                                origin: Origin::Default,
+                                action: None,
+                                fallible: false,
+                                targets: &[
+                                    Target::Enter {
+                                        state: 1usize,
+                                        label: None,
+                                    },
+                                ],
+                                docs: "",
+                            },
+                        ],
+                        deadlines: &[
+                            Deadline {
+                                kind: DeadlineKind::WithoutInput,
+                                limit: Limit::Method("idle"),
+                                origin: Origin::State,
+                                action: None,
+                                fallible: false,
+                                targets: &[
+                                    Target::Enter {
+                                        state: 1usize,
+                                        label: None,
+                                    },
+                                ],
+                                docs: "",
+                            },
+                            Deadline {
+                                kind: DeadlineKind::OfPartial,
+                                limit: Limit::Method("partial"),
+                                origin: Origin::State,
+                                action: None,
+                                fallible: false,
+                                targets: &[
+                                    Target::Enter {
+                                        state: 1usize,
+                                        label: None,
+                                    },
+                                ],
+                                docs: "",
+                            },
+                        ],
+                        never: None,
+                        ignores: &[],
+                        enter: None,
+                        leave: None,
+                        decode: None,
+                        shed: Shed::Idle,
+                        class: Class::Normal,
+                    },
+                    State {
+                        name: "Closed",
+                        docs: "What is still unsent goes out, then the socket is closed.",
+                        kind: StateKind::Terminal,
+                        group: None,
+                        interest: Interest::END,
+                        fields: &[],
+                        rows: &[],
+                        deadlines: &[],
+                        never: None,
+                        ignores: &[],
+                        enter: None,
+                        leave: None,
+                        decode: None,
+                        shed: Shed::Idle,
+                        class: Class::Normal,
+                    },
+                ],
+                groups: &[],
+                stall: ::core::time::Duration::from_secs(30),
+                backlog: 262144,
+                plain: false,
+            }
         };
+        #[inline]
         fn initial() -> Self {
             Self::Reading
         }
+        #[inline]
         fn state(&self) -> usize {
             match self {
                 Self::Reading => 0usize,
@@ -185,15 +188,15 @@ const _: () = {
                 Self::Closed => ::fsm_runtime::table::Interest::END,
             }
         }
-        fn deadlines(&self, _: &Self::Context) -> ::fsm_runtime::Deadlines {
+        fn deadlines(&self, context: &Self::Context) -> ::fsm_runtime::Deadlines {
             match self {
                 Self::Reading => {
                     ::fsm_runtime::Deadlines {
-                        without_input: ::core::option::Option::Some(
-                            ::core::time::Duration::from_secs(300),
+                        without_input: ::fsm_runtime::IntoLimit::into_limit(
+                            context.idle(),
                         ),
-                        of_partial: ::core::option::Option::Some(
-                            ::core::time::Duration::from_secs(10),
+                        of_partial: ::fsm_runtime::IntoLimit::into_limit(
+                            context.partial(),
                         ),
                         ..::fsm_runtime::Deadlines::NONE
                     }
@@ -243,7 +246,7 @@ const _: () = {
             io: &mut ::fsm_runtime::Io<'_, Self>,
         ) {
             let machine = self;
-            *machine = Echo::Closed;
+            *machine = Self::Closed;
             io.ended();
         }
     }
@@ -258,7 +261,7 @@ const _: () = {
                 reading_input(machine, context, input, io)
             }
             ::fsm_runtime::Event::Eof(rest) => {
-                let () = context.echo(rest, io);
+                let _: () = context.echo(rest, io);
                 *machine = Echo::Closed;
                 io.ended();
             }
@@ -294,10 +297,10 @@ const _: () = {
     ) {
         match input {
             Lines::Line(line) => {
-                let () = context.echo(line, io);
+                let _: () = context.echo(line, io);
             }
             Lines::TooLong => {
-                let () = context.complain(io);
+                let _: () = context.complain(io);
                 *machine = Echo::Closed;
                 io.ended();
             }

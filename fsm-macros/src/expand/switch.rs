@@ -4,7 +4,7 @@
 //! away, then the new state stands where the old one stood, then the runtime is told, then `enter`
 //! runs.
 
-use proc_macro2::{Ident, Span, TokenStream};
+use proc_macro2::{Delimiter, Group, Ident, Span, TokenStream};
 use quote::{format_ident, quote, quote_spanned};
 use syn::Member;
 
@@ -116,7 +116,11 @@ pub(super) fn call(
     let io = Ident::new("io", Span::mixed_site());
     let io = (!cx.is_plain()).then_some(io);
     let arguments = arguments.chain(io.map(|io| quote!(#io)));
-    quote_spanned!(span=> #context.#name(#(#arguments),*))
+    // The author's own parentheses: where arguments are wrong, rustc shows and mends these.
+    let arguments = quote_spanned!(span=> #(#arguments),*);
+    let mut arguments = Group::new(Delimiter::Parenthesis, arguments);
+    arguments.set_span(action.parentheses.unwrap_or(span));
+    quote_spanned!(span=> #context.#name #arguments)
 }
 
 /// Puts the new state where the old one is; fields that are carried over move first.

@@ -128,9 +128,10 @@ pub(super) fn action(input: ParseStream<'_>) -> syn::Result<Action> {
         return Err(syn::Error::new(name.span(), message));
     }
     let mut arguments = Vec::new();
+    let mut parentheses = None;
     if input.peek(token::Paren) {
         let content;
-        syn::parenthesized!(content in input);
+        parentheses = Some(syn::parenthesized!(content in input).span.join());
         let parsed = inside(&content, |input| {
             Punctuated::<_, Token![,]>::parse_terminated_with(input, argument)
         })?;
@@ -138,7 +139,7 @@ pub(super) fn action(input: ParseStream<'_>) -> syn::Result<Action> {
     }
     let fallible =
         if input.peek(Token![?]) { Some(input.parse::<Token![?]>()?.spans[0]) } else { None };
-    Ok(Action { name, arguments, fallible })
+    Ok(Action { name, arguments, parentheses, fallible })
 }
 
 fn argument(input: ParseStream<'_>) -> syn::Result<Member> {
