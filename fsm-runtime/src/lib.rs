@@ -41,7 +41,9 @@ mod worker;
 
 pub use answer::{Fallible, IntoLimit};
 #[cfg(feature = "server")]
-pub use decode::{ByteLimit, Chunks, DEFAULT_LIMIT, Input, LengthPrefixed, Lines};
+pub use decode::{
+    ByteLimit, Chunks, DEFAULT_LIMIT, Input, LengthPrefixed, LimitError, Lines, MAX_LIMIT,
+};
 pub use fsm_macros::Machine;
 #[cfg(feature = "server")]
 pub use io::{Io, Out};

@@ -7,7 +7,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::time::Duration;
 
-use rustix::io::Errno;
+use rustix::io::{Errno, retry_on_intr};
 use rustix::net::{RecvFlags, SendFlags, Shutdown, SocketAddrAny, sockopt};
 
 use crate::key::Key;
@@ -157,7 +157,7 @@ impl<P: Poll> Sys for Real<P> {
 
     #[inline]
     fn receive(&mut self, socket: &OwnedFd, buffer: &mut [u8]) -> Transfer {
-        match rustix::net::recv(socket, buffer, RecvFlags::empty()) {
+        match retry_on_intr(|| rustix::net::recv(socket, &mut *buffer, RecvFlags::empty())) {
             Ok((_, count)) => Transfer::Moved(count),
             Err(error) => failed(error),
         }
@@ -165,7 +165,7 @@ impl<P: Poll> Sys for Real<P> {
 
     #[inline]
     fn send(&mut self, socket: &OwnedFd, bytes: &[u8]) -> Transfer {
-        match rustix::net::send(socket, bytes, SEND_FLAGS) {
+        match retry_on_intr(|| rustix::net::send(socket, bytes, SEND_FLAGS)) {
             Ok(count) => Transfer::Moved(count),
             Err(error) => failed(error),
         }
@@ -205,8 +205,6 @@ const SEND_FLAGS: SendFlags = SendFlags::empty();
 fn failed(error: Errno) -> Transfer {
     match error {
         Errno::WOULDBLOCK => Transfer::WouldBlock,
-        // A signal came before a byte moved: the readiness still holds.
-        Errno::INTR => Transfer::WouldBlock,
         error => Transfer::Gone(error.into()),
     }
 }
