@@ -240,7 +240,8 @@ impl<M: Machine, K> Connection<M, K> {
 
     /// Tells whether the socket is known to be dead and no reading will find out.
     pub(crate) fn is_dead(&self) -> bool {
-        self.ready.has(Ready::ERROR) && !self.interest.reads()
+        let reads = self.interest.reads() && !self.flags.has(Flags::INPUT_ENDED);
+        self.ready.has(Ready::ERROR) && !reads
     }
 
     fn can_write(&self) -> bool {

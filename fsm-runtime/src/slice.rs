@@ -162,16 +162,6 @@ fn serve_in_order<M: Machine, S: Sys>(
     Ok(())
 }
 
-/// [`take_input`] where it is not on the short path.
-#[inline(never)]
-fn take_input_apart<M: Machine, S: Sys>(
-    connection: &mut Connection<M, S::Socket>,
-    input: &mut [u8],
-    desk: &mut Desk<'_, M, S>,
-) -> Result<(), End> {
-    take_input(connection, input, desk)
-}
-
 /// Reads once, decodes and dispatches what is there, and sends what was queued.
 #[inline(always)]
 fn take_input<M: Machine, S: Sys>(
@@ -179,28 +169,51 @@ fn take_input<M: Machine, S: Sys>(
     input: &mut [u8],
     desk: &mut Desk<'_, M, S>,
 ) -> Result<(), End> {
-    if connection.flags.has(Flags::UNREAD) {
-        return take_more_input(connection, input, desk);
-    }
-    let count = match desk.sys.receive(&connection.socket, input) {
-        Transfer::Moved(0) => {
-            connection.flags.insert(Flags::INPUT_ENDED);
-            return Ok(());
-        }
-        Transfer::Moved(count) => count,
-        Transfer::WouldBlock => {
-            connection.ready = connection.ready.without(Ready::READ);
-            return Ok(());
-        }
-        Transfer::Gone(error) => return Err(End::Lost(error)),
-    };
-    note_read(connection, count, input.len(), desk.now);
+    let Some(count) = read(connection, input, desk)? else { return Ok(()) };
     let window = &input[..count];
     let (taken, flushed) = deliver_all(connection, desk, window);
     if taken < count {
         keep_unread(connection, desk, &window[taken..]);
     }
     flushed
+}
+
+/// [`take_input`] where it is not on the short path: what is undelivered comes first.
+#[inline(never)]
+fn take_input_apart<M: Machine, S: Sys>(
+    connection: &mut Connection<M, S::Socket>,
+    input: &mut [u8],
+    desk: &mut Desk<'_, M, S>,
+) -> Result<(), End> {
+    if connection.flags.has(Flags::UNREAD) {
+        return take_more_input(connection, input, desk);
+    }
+    let Some(count) = read(connection, input, desk)? else { return Ok(()) };
+    let window = &input[..count];
+    let (taken, flushed) = deliver_all_apart(connection, desk, window);
+    if taken < count {
+        keep_unread(connection, desk, &window[taken..]);
+    }
+    flushed
+}
+
+/// Reads once. Answers how many bytes came, if any did.
+#[inline]
+fn read<M: Machine, S: Sys>(
+    connection: &mut Connection<M, S::Socket>,
+    input: &mut [u8],
+    desk: &mut Desk<'_, M, S>,
+) -> Result<Option<usize>, End> {
+    match desk.sys.receive(&connection.socket, input) {
+        Transfer::Moved(0) => connection.flags.insert(Flags::INPUT_ENDED),
+        Transfer::Moved(count) => {
+            note_read(connection, count, input.len(), desk.now);
+            return Ok(Some(count));
+        }
+        Transfer::WouldBlock => connection.ready = connection.ready.without(Ready::READ),
+        Transfer::Gone(error) => return Err(End::Lost(error)),
+    }
+    Ok(None)
 }
 
 /// Tells the machine of a dead connection, after everything that arrived before it died.
@@ -211,8 +224,15 @@ pub(crate) fn tell_lost<M: Machine, S: Sys>(
     error: io::Error,
 ) {
     for _ in 0..LAST_READS {
+        // From here on what is sent vanishes: it is queued behind output that never goes out.
         desk.output.clear();
-        connection.flags.remove(Flags::HELD.and(Flags::UNSENT));
+        connection.ready = connection.ready.without(Ready::WRITE);
+        connection.flags.insert(Flags::UNSENT);
+        connection.flags.remove(Flags::HELD);
+        if let Some(buffers) = &mut connection.buffers {
+            buffers.unsent.clear();
+            buffers.sent = 0;
+        }
         let raw = connection.interest.has(Interest::READABLE);
         if raw || !connection.can_take_input() || take_input_apart(connection, input, desk).is_err()
         {
@@ -227,18 +247,25 @@ pub(crate) fn tell_lost<M: Machine, S: Sys>(
     }
 }
 
-/// Ends a connection whose action panicked. What earlier events queued goes out; what the action queued was
-/// dropped while it unwound.
+/// Puts the machine of a connection whose action panicked into its first terminal state, unless it had
+/// reached one. What the action queued was dropped while it unwound.
+pub(crate) fn entomb<M: Machine, S: Sys>(
+    connection: &mut Connection<M, S::Socket>,
+    desk: &mut Desk<'_, M, S>,
+) {
+    if desk.turn.ended {
+        connection.note_move(desk.turn, desk.now);
+    } else if !connection.flags.has(Flags::ENDING) || !connection.interest.is_terminal() {
+        abandon(connection, desk);
+    }
+}
+
+/// Goes on with a connection whose action panicked: what earlier events queued goes out.
 pub(crate) fn bury<M: Machine, S: Sys>(
     connection: &mut Connection<M, S::Socket>,
     input: &mut [u8],
     desk: &mut Desk<'_, M, S>,
 ) -> Result<(), End> {
-    if desk.turn.ended {
-        connection.note_move(desk.turn, desk.now);
-    } else {
-        abandon(connection, desk);
-    }
     flush(connection, desk)?;
     finish(connection, input, desk)
 }
@@ -258,6 +285,16 @@ fn note_read<M: Machine, K>(
     connection.clocks.moved(count, now);
 }
 
+/// [`deliver_all`] where it is not on the short path.
+#[inline(never)]
+fn deliver_all_apart<M: Machine, S: Sys>(
+    connection: &mut Connection<M, S::Socket>,
+    desk: &mut Desk<'_, M, S>,
+    window: &[u8],
+) -> (usize, Result<(), End>) {
+    deliver_all(connection, desk, window)
+}
+
 /// Delivers what is undelivered; what is only a part of an input is read on to.
 #[cold]
 fn take_more_input<M: Machine, S: Sys>(
@@ -267,19 +304,15 @@ fn take_more_input<M: Machine, S: Sys>(
 ) -> Result<(), End> {
     let Some(buffers) = &mut connection.buffers else { return Ok(()) };
     let mut unread = std::mem::take(&mut buffers.unread);
-    let mut read = Ok(());
+    let mut failed = None;
     if connection.flags.has(Flags::PARTIAL) {
-        match desk.sys.receive(&connection.socket, input) {
-            Transfer::Moved(0) => connection.flags.insert(Flags::INPUT_ENDED),
-            Transfer::Moved(count) => {
-                note_read(connection, count, input.len(), desk.now);
-                unread.extend_from_slice(&input[..count]);
-            }
-            Transfer::WouldBlock => connection.ready = connection.ready.without(Ready::READ),
-            Transfer::Gone(error) => read = Err(End::Lost(error)),
+        let brought = read(connection, input, desk);
+        if let Ok(Some(count)) = brought {
+            unread.extend_from_slice(&input[..count]);
         }
+        failed = brought.err();
     }
-    let (taken, flushed) = deliver_all(connection, desk, &unread);
+    let (taken, flushed) = deliver_all_apart(connection, desk, &unread);
     unread.drain(..taken);
     if unread.len() > MAX_UNREAD {
         return Err(End::Lost(io::Error::other("the decoder asks for more than 16 MiB")));
@@ -288,7 +321,7 @@ fn take_more_input<M: Machine, S: Sys>(
         desk.buffers(connection).unread = unread;
     }
     desk.put_away(connection);
-    read.and(flushed)
+    failed.map_or(flushed, Err)
 }
 
 /// Keeps what a slice could not deliver.
@@ -303,27 +336,21 @@ fn keep_unread<M: Machine, S: Sys>(
 }
 
 /// Delivers a stretch of input as far as the state, the budget and the output allow, and sends. Answers the
-/// bytes taken, and why the connection ends if sending found out.
+/// bytes taken and what became of the sending: what was not taken is kept even if the socket has died, since
+/// input that arrived comes before `lost`.
 #[inline(always)]
 fn deliver_all<M: Machine, S: Sys>(
     connection: &mut Connection<M, S::Socket>,
     desk: &mut Desk<'_, M, S>,
     window: &[u8],
 ) -> (usize, Result<(), End>) {
-    let mut taken = 0;
-    loop {
-        let rest = &window[taken..];
-        let delivered = deliver(connection, desk, rest);
-        taken += delivered.taken;
-        let flushed = flush_with(connection, desk, &rest[delivered.run]);
-        if delivered.stop == Stop::Partial && taken < window.len() {
-            note_partial(connection, desk, window.len() - taken, delivered.taken > 0);
-        }
-        let held = connection.flags.has(Flags::HELD);
-        if delivered.stop != Stop::Full || held || flushed.is_err() {
-            return (taken, flushed);
-        }
+    let delivered = deliver(connection, desk, window);
+    let taken = delivered.taken;
+    let sent = flush_with(connection, desk, &window[delivered.run]);
+    if delivered.stop == Stop::Partial && taken < window.len() {
+        note_partial(connection, desk, window.len() - taken, taken > 0);
     }
+    (taken, sent)
 }
 
 /// Decodes and dispatches input after input. This is the path of a pipelined line: everything on it is
@@ -594,6 +621,7 @@ impl<M: Machine, S: Sys> Desk<'_, M, S> {
             sys: self.sys,
             socket: &connection.socket,
             ready: connection.ready,
+            has_unsent: connection.flags.has(Flags::UNSENT),
             used: Ready::NONE,
             unread: connection.buffers.as_deref_mut().map(|buffers| &mut buffers.unread),
             moved: 0,
@@ -604,11 +632,12 @@ impl<M: Machine, S: Sys> Desk<'_, M, S> {
         connection.machine.handle(&mut connection.context, event, &mut io);
         io.finish();
         let Raw { ready, used, moved, ended, gone, .. } = raw;
-        connection.ready = if used.has(offered) { ready } else { ready.without(offered) };
+        // Another state has not been offered it yet.
+        let is_answered = used.has(offered) || self.turn.moved;
+        connection.ready = if is_answered { ready } else { ready.without(offered) };
         connection.clocks.moved(moved, self.now);
         connection.flags.set(Flags::INPUT_ENDED, ended || connection.flags.has(Flags::INPUT_ENDED));
-        let unread = connection.buffers.as_ref().is_some_and(|buffers| !buffers.unread.is_empty());
-        connection.flags.set(Flags::UNREAD, unread);
+        self.put_away(connection);
         if self.turn.moved {
             connection.note_move(self.turn, self.now);
         }
@@ -682,6 +711,8 @@ struct Raw<'a, S: Sys> {
     sys: &'a mut S,
     socket: &'a S::Socket,
     ready: Ready,
+    /// Queued output waits, which goes first.
+    has_unsent: bool,
     /// The directions the action tried.
     used: Ready,
     /// Input that an earlier state left behind comes first.
@@ -739,6 +770,9 @@ impl<S: Sys> RawSocket for Raw<'_, S> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         if bytes.is_empty() {
             return Ok(0);
+        }
+        if self.has_unsent {
+            return Err(io::ErrorKind::WouldBlock.into());
         }
         let transfer = self.sys.send(self.socket, bytes);
         self.note(transfer, Ready::WRITE, bytes.len())

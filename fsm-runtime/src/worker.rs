@@ -97,6 +97,8 @@ struct Accepting {
     ready: Vec<usize>,
     /// Set while descriptors are short: when to try again, in ticks.
     paused_until: Option<u32>,
+    /// Those that the system does not report, for the time of a pause.
+    off: Vec<usize>,
     /// The last try after a pause found them short again, so those who wait are turned away.
     refuses: bool,
 }
@@ -357,12 +359,17 @@ where
         for _ in 0..EXPIRE_BATCH {
             let Some(index) = self.wheel.pop(self.now, &mut self.connections) else { break };
             let Some(connection) = self.connections.get_mut(index) else { continue };
-            match connection.next_deadline() {
-                Some((due, _)) if is_before(self.now, due) => {
+            // The limit may be a method of the context.
+            match catch_unwind(AssertUnwindSafe(|| connection.next_deadline())) {
+                Ok(Some((due, _))) if is_before(self.now, due) => {
                     self.wheel.link(index, due, &mut self.connections);
                 }
-                Some(_) => self.wake(index, Flags::DUE),
-                None => {}
+                Ok(Some(_)) => self.wake(index, Flags::DUE),
+                Ok(None) => {}
+                Err(_) => {
+                    self.current = Some(index);
+                    self.bury();
+                }
             }
         }
         if let Drain::Draining(until) = self.drain
@@ -387,7 +394,7 @@ where
         if let Some(until) = self.accepting.paused_until
             && !is_before(self.now, until)
         {
-            self.resume_accepting()?;
+            self.resume_accepting();
         }
         let mut room = ACCEPT_BATCH;
         while room > 0
@@ -408,13 +415,14 @@ where
     /// Takes in a new connection; its first slice reads at once.
     fn admit(&mut self, socket: S::Socket, peer: &Peer) {
         self.accepting.refuses = false;
-        let made = catch_unwind(AssertUnwindSafe(|| (self.make_context)(peer)));
-        let Ok(context) = made else {
+        let made =
+            catch_unwind(AssertUnwindSafe(|| ((self.make_context)(peer), self.decoder.clone())));
+        let Ok((context, decoder)) = made else {
             self.summary.panics += 1;
             tracing::error!(%peer, "making the context of a connection panicked");
             return self.sys.close(socket);
         };
-        let connection = Connection::new(socket, self.decoder.clone(), context, self.now);
+        let connection = Connection::new(socket, decoder, context, self.now);
         match self.connections.insert(connection) {
             Ok((index, _)) => {
                 self.summary.accepted += 1;
@@ -439,11 +447,20 @@ where
         }
         self.accepting.refuses = true;
         self.summary.pauses += 1;
+        self.suspend_accepting();
+    }
+
+    /// Stops listening until a pause has passed.
+    fn suspend_accepting(&mut self) {
         self.accepting.ready.clear();
         self.accepting.paused_until = Some(self.now.wrapping_add(ticks(ACCEPT_PAUSE)));
         for listener in 0..self.sys.listeners() {
-            if let Err(error) = self.sys.listen(listener, false) {
-                tracing::error!(%error, listener, "a listener could not be paused");
+            if self.accepting.off.contains(&listener) {
+                continue;
+            }
+            match self.sys.listen(listener, false) {
+                Ok(()) => self.accepting.off.push(listener),
+                Err(error) => tracing::error!(%error, listener, "a listener could not be paused"),
             }
         }
     }
@@ -461,14 +478,21 @@ where
         self.sys.keep_reserve();
     }
 
-    fn resume_accepting(&mut self) -> io::Result<()> {
+    /// Listens again. What the system cannot do now it can perhaps do after another pause: a server that
+    /// cannot accept still serves those it has.
+    fn resume_accepting(&mut self) {
         self.accepting.paused_until = None;
         self.sys.keep_reserve();
+        while let Some(&listener) = self.accepting.off.last() {
+            if let Err(error) = self.sys.listen(listener, true) {
+                tracing::error!(%error, listener, "a listener could not be resumed");
+                return self.suspend_accepting();
+            }
+            self.accepting.off.pop();
+        }
         for listener in 0..self.sys.listeners() {
-            self.sys.listen(listener, true)?;
             self.note_listener(listener);
         }
-        Ok(())
     }
 
     /// The first request to stop drains, the second one stops.
@@ -516,14 +540,27 @@ where
         let Some(connection) = self.connections.get_mut(index) else { return };
         let state = M::TABLE.states[connection.machine.state()].name;
         tracing::error!(machine = M::TABLE.machine, state, index, "an action panicked");
-        let buried = catch_unwind(AssertUnwindSafe(|| match self.at(index) {
-            Some((connection, _, input, mut desk)) => slice::bury(connection, input, &mut desk),
-            None => Ok(()),
-        }));
-        match buried {
-            Ok(Ok(())) => self.settle(index),
-            Ok(Err(end)) => self.end(index, end),
-            Err(_) => self.end(index, End::Abort),
+        self.entomb(index);
+        let Some((connection, _, input, mut desk)) = self.at(index) else { return };
+        match slice::bury(connection, input, &mut desk) {
+            Ok(()) => self.settle(index),
+            Err(end) => self.end(index, end),
+        }
+    }
+
+    /// Lets a machine whose action panicked reach a terminal state. Dropping the state's data may panic as
+    /// well; it is gone then, and `enter` still has to run.
+    fn entomb(&mut self, index: u32) {
+        for _ in 0..2 {
+            let entombed = catch_unwind(AssertUnwindSafe(|| {
+                if let Some((connection, _, _, mut desk)) = self.at(index) {
+                    slice::entomb(connection, &mut desk);
+                }
+            }));
+            if entombed.is_ok() {
+                return;
+            }
+            self.summary.panics += 1;
         }
     }
 
@@ -539,6 +576,7 @@ where
         }));
         if told.is_err() {
             self.summary.panics += 1;
+            self.entomb(index);
         }
         self.output.clear();
         self.close(index);
@@ -560,13 +598,18 @@ where
     fn remove(&mut self, index: u32) -> Option<S::Socket> {
         self.connections.get_mut(index)?;
         self.wheel.unlink(index, &mut self.connections);
-        let connection = self.connections.remove(index)?;
+        let Connection { socket, buffers, decoder, machine, context, .. } =
+            self.connections.remove(index)?;
         self.summary.closed += 1;
         tracing::debug!(index, "closed");
-        if let Some(buffers) = connection.buffers {
+        if let Some(buffers) = buffers {
             reuse(&mut self.spare, buffers);
         }
-        Some(connection.socket)
+        if catch_unwind(AssertUnwindSafe(|| drop((decoder, machine, context)))).is_err() {
+            self.summary.panics += 1;
+            tracing::error!(machine = M::TABLE.machine, index, "dropping a connection panicked");
+        }
+        Some(socket)
     }
 }
 

@@ -247,7 +247,7 @@ fn input(cx: &Cx<'_, '_>) -> TokenStream {
     let [context, bytes, seen, io] =
         ["context", "bytes", "seen", "io"].map(|it| name(it, !arms.is_empty()));
     quote! {
-        #[inline]
+        #[inline(always)]
         fn input(
             &mut self,
             #context: &mut Self::Context,

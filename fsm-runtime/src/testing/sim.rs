@@ -15,7 +15,9 @@
 //! enum Echo {
 //!     #[initial]
 //!     #[on(Line(line) => echo(line))]
-//!     #[on(TooLong, eof(_), shutdown -> Closed)]
+//!     #[on(TooLong -> Closed)]
+//!     #[on(eof(_) -> Closed)]
+//!     #[on(shutdown -> Closed)]
 //!     #[after(10s without input -> Closed)]
 //!     Reading,
 //!     #[terminal]

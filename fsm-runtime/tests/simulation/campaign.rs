@@ -39,11 +39,12 @@ impl Dice {
 /// Some lines, fewer and shorter ones where the network is slow.
 fn lines(dice: &mut Dice, network: &Network) -> Vec<u8> {
     let is_slow = network.segment < 100 || network.receive_buffer < 1_000;
-    let longest = if is_slow { dice.pick(&[4, 80]) } else { dice.pick(&[80, 3_000, 70_000]) };
+    let longest = if is_slow { dice.pick(&[4, 80]) } else { dice.pick(&[80, 80, 80, 3_000]) };
+    let longest = if is_slow || dice.roll(20) > 0 { longest } else { 90_000 };
     let mut bytes = Vec::new();
-    for _ in 0..=dice.pick(&[0, 2, 12]) {
+    for _ in 0..=dice.pick(&[0, 2, 5]) {
         let length = dice.roll(longest);
-        bytes.extend((0..length).map(|_| b'a' + u8::try_from(dice.roll(26)).expect("a letter")));
+        bytes.extend((0..length).map(|_| b'A' + u8::try_from(dice.roll(26)).expect("a letter")));
         bytes.push(b'\n');
     }
     if dice.roll(4) == 0 {
@@ -130,7 +131,7 @@ fn sim_campaign() {
 
 #[test]
 fn the_same_seed_gives_the_same_run() {
-    for seed in 0..50 {
+    for seed in 0..20 {
         assert_eq!(session(seed), session(seed), "seed {seed}");
     }
 }

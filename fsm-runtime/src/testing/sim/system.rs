@@ -157,7 +157,9 @@ impl System {
         if changed {
             self.wake(number);
         }
-        if let Some(at) = next {
+        let known = self.wires[number].appointment;
+        if let Some(at) = next.filter(|at| known.is_none_or(|known| *at < known)) {
+            self.wires[number].appointment = Some(at);
             self.appointments += 1;
             self.agenda.push(Reverse((at, self.appointments, number)));
         }
@@ -177,8 +179,11 @@ impl System {
 
     fn keep_appointments(&mut self) {
         while self.next_appointment().is_some_and(|at| at <= self.now) {
-            let Some(Reverse((_, _, number))) = self.agenda.pop() else { return };
-            self.pump(number);
+            let Some(Reverse((at, _, number))) = self.agenda.pop() else { return };
+            if self.wires[number].appointment == Some(at) {
+                self.wires[number].appointment = None;
+                self.pump(number);
+            }
         }
     }
 
@@ -200,6 +205,13 @@ impl System {
         self.gather_false_reports();
     }
 
+    /// Counts what a worker that does nothing goes round for; even that takes some time.
+    fn note_idleness(&mut self) {
+        self.now += u64::from(self.idle_waits > 0);
+        self.idle_waits += 1;
+        assert!(self.idle_waits < SPINS, "the worker spins\n{}", self.trace);
+    }
+
     fn gather_sources(&mut self) {
         if self.stops > 0 {
             self.events.push_back(Readiness { key: Key::CONTROL, ready: Ready::READ });
@@ -208,6 +220,7 @@ impl System {
         let is_heard = listener.is_open && listener.is_watched && listener.is_armed;
         if is_heard && !listener.backlog.is_empty() {
             listener.is_armed = self.reporting == Reporting::Edge;
+            self.note_idleness();
             self.events.push_back(Readiness { key: Key::listener(0), ready: Ready::READ });
         }
     }
@@ -337,8 +350,9 @@ impl Sys for System {
 
     fn wait(&mut self, wait: Wait) -> io::Result<()> {
         self.note(Call::Wait, 0, 0);
-        self.idle_waits = if wait == Wait::Poll { self.idle_waits + 1 } else { 0 };
-        assert!(self.idle_waits < SPINS, "the worker spins\n{}", self.trace);
+        if wait == Wait::Poll {
+            self.note_idleness();
+        }
         if self.random.happens(self.faults.pause) {
             self.now += self.random.below(LONGEST_PAUSE + 1) as u64;
         }

@@ -17,6 +17,8 @@ pub(super) struct Wire {
     down: Lane,
     pub(super) server: Server,
     pub(super) ledger: Ledger,
+    /// When it is to be looked at again.
+    pub(super) appointment: Option<u64>,
 }
 
 /// The client's end.
