@@ -271,19 +271,21 @@ fn take_more_input<M: Machine, S: Sys>(
     input: &mut [u8],
     desk: &mut Desk<'_, M, S>,
 ) -> Result<(), End> {
-    let Some(buffers) = &mut connection.buffers else { return Ok(()) };
-    let mut unread = std::mem::take(&mut buffers.unread);
+    let mut count = 0;
     if connection.flags.has(Flags::PARTIAL) {
         match desk.sys.receive(&connection.socket, input) {
             Transfer::Moved(0) => connection.flags.insert(Flags::INPUT_ENDED),
-            Transfer::Moved(count) => {
+            Transfer::Moved(moved) => {
+                count = moved;
                 note_read(connection, count, input.len(), desk.now);
-                unread.extend_from_slice(&input[..count]);
             }
             Transfer::WouldBlock => connection.ready = connection.ready.without(Ready::READ),
             Transfer::Gone(error) => return Err(End::Lost(error)),
         }
     }
+    let Some(buffers) = &mut connection.buffers else { return Ok(()) };
+    let mut unread = std::mem::take(&mut buffers.unread);
+    unread.extend_from_slice(&input[..count]);
     let (taken, sent) = deliver_all(connection, desk, &unread);
     unread.drain(..taken);
     if unread.len() > MAX_UNREAD {

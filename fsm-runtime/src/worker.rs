@@ -392,7 +392,7 @@ where
         {
             self.resume_accepting();
         }
-        let mut room = ACCEPT_BATCH;
+        let (mut room, mut failed) = (ACCEPT_BATCH, 0);
         while room > 0
             && let Some(&listener) = self.accepting.ready.last()
         {
@@ -400,10 +400,18 @@ where
             match self.sys.accept(listener) {
                 Accept::Socket(socket, peer) => self.admit(socket, &peer),
                 Accept::WouldBlock => drop(self.accepting.ready.pop()),
-                Accept::Retry => self.summary.failed_accepts += 1,
+                Accept::Retry => {
+                    self.summary.failed_accepts += 1;
+                    failed += 1;
+                }
                 Accept::Exhausted(error) => self.pause_accepting(listener, &error),
                 Accept::Broken(error) => return Err(error),
             }
+        }
+        if failed == ACCEPT_BATCH {
+            tracing::warn!("accepting pauses: nothing but failures");
+            self.summary.pauses += 1;
+            self.suspend_accepting();
         }
         Ok(())
     }

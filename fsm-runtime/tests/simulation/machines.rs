@@ -1,5 +1,6 @@
 //! The machines that several tests drive.
 
+use fsm_runtime::testing::sim::{ClientId, Simulation};
 use fsm_runtime::{Io, Lines, Machine};
 
 /// Every line comes back as it was sent.
@@ -29,4 +30,13 @@ impl EchoClient {
     fn complain(&mut self, io: &mut Io<'_, Echo>) {
         io.out.send(b"line too long\n");
     }
+}
+
+/// Everything a client was sent is the beginning of what it sent itself, or of that with the complaint
+/// behind it.
+pub fn check_echo(sim: &Simulation<Echo>, client: ClientId) {
+    let (sent, got) = (sim.server_received(client), sim.server_sent(client));
+    let echoed = got.iter().zip(sent).take_while(|(one, other)| one == other).count();
+    let rest = &got[echoed..];
+    assert!(b"line too long\n".starts_with(rest), "the echo differs at byte {echoed}");
 }

@@ -2,5 +2,7 @@
 //! a seed can think of. Each test says what must hold; the machines it needs stand beside it.
 
 mod campaign;
+mod deadlines;
+mod faults;
 mod machines;
 mod order;
