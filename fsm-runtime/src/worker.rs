@@ -371,6 +371,7 @@ where
         if let Drain::Draining(until) = self.drain
             && !is_before(self.now, until)
         {
+            tracing::warn!(open = self.connections.len(), "the drain limit has passed");
             self.cut_off();
         }
     }
@@ -419,9 +420,8 @@ where
     /// Takes in a new connection; its first slice reads at once.
     fn admit(&mut self, socket: S::Socket, peer: &Peer) {
         self.accepting.refuses = false;
-        let made = catch_unwind(AssertUnwindSafe(|| {
-            ((self.make_context)(peer), self.decoder.clone())
-        }));
+        let made =
+            catch_unwind(AssertUnwindSafe(|| ((self.make_context)(peer), self.decoder.clone())));
         let Ok((context, decoder)) = made else {
             self.summary.panics += 1;
             tracing::error!(%peer, "making the context of a connection panicked");
@@ -507,7 +507,7 @@ where
                 self.start_draining(drain_limit);
             } else {
                 tracing::info!(open = self.connections.len(), "stopping at once");
-                self.drain = Drain::Stopped;
+                self.cut_off();
             }
         }
     }
@@ -523,10 +523,14 @@ where
         }
     }
 
-    /// The time to drain is over: what is left is closed.
+    /// The time to drain is over: what is left enters a terminal state and is closed.
     fn cut_off(&mut self) {
-        tracing::warn!(open = self.connections.len(), "the drain limit has passed");
         self.drain = Drain::Stopped;
+        for index in 0..self.connections.end() {
+            self.entomb(index);
+            self.output.clear();
+            self.close(index);
+        }
     }
 
     fn is_done(&self) -> bool {

@@ -11,7 +11,7 @@ use fsm_runtime::testing::sim::{Faults, Network, Reporting, Script, Simulation};
 use crate::machines::{Echo, EchoClient, check_echo};
 
 /// The sessions of an ordinary run.
-const SESSIONS: u64 = 2_000;
+const SESSIONS: u64 = 1_000;
 
 /// The longest a client's script waits in all, and the longest deadline of the machine with the time a
 /// lingering connection has: by then everybody has ended.

@@ -130,7 +130,11 @@ fn every_kind_of_deadline_passes_on_time() {
         seconds(1),
     );
     check("still", |script| script, seconds(2));
-    check("still", |script| script.wait(seconds(1)).send("tric").wait(seconds(1)).send("k"), seconds(4));
+    check(
+        "still",
+        |script| script.wait(seconds(1)).send("tric").wait(seconds(1)).send("k"),
+        seconds(4),
+    );
     check("group", |script| script, seconds(3));
     check("group", lines, seconds(3));
     check("slow", |script| script, seconds(2));

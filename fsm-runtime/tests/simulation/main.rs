@@ -3,6 +3,9 @@
 
 mod campaign;
 mod deadlines;
+mod drain;
 mod faults;
 mod machines;
 mod order;
+mod panics;
+mod raw;
