@@ -354,6 +354,7 @@ where
         if let Drain::Draining(until) = self.drain
             && !is_before(self.now, until)
         {
+            tracing::warn!(open = self.connections.len(), "the drain limit has passed");
             self.cut_off();
         }
     }
@@ -375,7 +376,7 @@ where
                 self.start_draining(drain_limit);
             } else {
                 tracing::info!(open = self.connections.len(), "stopping at once");
-                self.drain = Drain::Stopped;
+                self.cut_off();
             }
         }
     }
@@ -391,10 +392,14 @@ where
         }
     }
 
-    /// The time to drain is over: what is left is closed.
+    /// The time to drain is over: what is left enters a terminal state and is closed.
     fn cut_off(&mut self) {
-        tracing::warn!(open = self.connections.len(), "the drain limit has passed");
         self.drain = Drain::Stopped;
+        for index in 0..self.connections.end() {
+            self.entomb(index);
+            self.output.clear();
+            self.close(index);
+        }
     }
 
     fn is_done(&self) -> bool {
