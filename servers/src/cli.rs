@@ -14,11 +14,15 @@ const FAILURE: u8 = 1;
 /// The exit status for a command line that makes no sense.
 const BAD_USAGE: i32 = 2;
 
+/// Not a doc comment, where the brackets would be a link.
+const LISTEN_HELP: &str =
+    "Where to listen: IP:PORT, [IPv6]:PORT, NAME:PORT or unix:PATH; may be given several times";
+
 /// The options every server has.
 #[derive(Debug, Clone, clap::Args)]
 pub struct Common {
-    /// Where to listen: IP:PORT, [IPv6]:PORT, NAME:PORT or unix:PATH; may be given several times
-    #[arg(long, value_name = "ADDR", required = true)]
+    /// Where to listen.
+    #[arg(long, value_name = "ADDR", required = true, help = LISTEN_HELP)]
     pub listen: Vec<Address>,
     /// How long connections may take to end after SIGTERM or SIGINT; a second signal stops at once
     #[arg(long, value_name = "TIME", default_value = "30s", value_parser = humantime::parse_duration)]
