@@ -5,6 +5,8 @@ pub mod table;
 #[cfg(feature = "server")]
 pub mod testing;
 
+#[cfg(feature = "server")]
+mod accept;
 mod answer;
 #[cfg(feature = "server")]
 mod connection;

@@ -20,8 +20,8 @@ pub enum Echo {
     #[on(eof(rest) => echo(rest) -> Closed)]
     #[on(shutdown -> Closed)]
     #[after(idle() without input -> Closed)]
+    // Half a line, then silence: the malicious client of 12.2.2.
     #[after(partial() of partial -> Closed)]
-    // half a line, then silence: the malicious client of 12.2.2
     Reading,
 
     /// What is still unsent goes out, then the socket is closed.

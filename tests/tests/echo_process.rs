@@ -160,10 +160,12 @@ fn a_request_to_stop_closes_idle_clients_and_ends_in_good_order() {
 }
 
 #[test]
-fn a_server_without_clients_stops_at_once() {
-    let ended = echo(&[]).terminate();
-    assert_eq!(ended.code, Some(0));
-    assert!(ended.took < AT_ONCE, "{:?}", ended.took);
+fn a_server_without_clients_stops_at_once_from_the_moment_it_listens() {
+    for _ in 0..20 {
+        let ended = echo(&[]).terminate();
+        assert_eq!(ended.code, Some(0));
+        assert!(ended.took < AT_ONCE, "{:?}", ended.took);
+    }
 }
 
 #[test]

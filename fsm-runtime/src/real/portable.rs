@@ -25,6 +25,8 @@ pub(crate) struct Portable {
 }
 
 impl Poll for Portable {
+    const SOURCES_BY_LEVEL: bool = false;
+
     fn new() -> io::Result<Self> {
         let poller = Poller::new()?;
         Ok(Self { poller, events: Events::new(), ready: Vec::new(), next: 0 })
