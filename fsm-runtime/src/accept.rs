@@ -54,7 +54,7 @@ where
             self.resume_accepting();
         }
         let crowded = self.is_crowded();
-        let mut room = ACCEPT_BATCH;
+        let (mut room, mut failed) = (ACCEPT_BATCH, 0);
         while room > 0
             && let Some(&listener) = self.accepting.ready.last()
         {
@@ -67,10 +67,18 @@ where
                     }
                 }
                 Accept::WouldBlock => drop(self.accepting.ready.pop()),
-                Accept::Retry => self.summary.failed_accepts += 1,
+                Accept::Retry => {
+                    self.summary.failed_accepts += 1;
+                    failed += 1;
+                }
                 Accept::Exhausted(error) => self.pause_accepting(listener, &error),
                 Accept::Broken(error) => return Err(error),
             }
+        }
+        if failed == ACCEPT_BATCH {
+            tracing::warn!("accepting pauses: nothing but failures");
+            self.summary.pauses += 1;
+            self.suspend_accepting();
         }
         Ok(())
     }

@@ -187,8 +187,8 @@ where
         }
         let drain = if let Drain::Draining(until) = self.drain { Some(until) } else { None };
         let ticks = [self.wheel.next(), self.accepting.paused_until, drain];
-        let next = ticks.into_iter().flatten().min_by_key(|tick| tick.wrapping_sub(self.now));
-        match next {
+        let earlier = |one, other| if is_before(other, one) { other } else { one };
+        match ticks.into_iter().flatten().reduce(earlier) {
             None => Wait::Forever,
             Some(tick) if !is_before(self.now, tick) => Wait::Poll,
             Some(tick) => {
@@ -354,6 +354,7 @@ where
         if let Drain::Draining(until) = self.drain
             && !is_before(self.now, until)
         {
+            tracing::warn!(open = self.connections.len(), "the drain limit has passed");
             self.cut_off();
         }
     }
@@ -375,7 +376,7 @@ where
                 self.start_draining(drain_limit);
             } else {
                 tracing::info!(open = self.connections.len(), "stopping at once");
-                self.drain = Drain::Stopped;
+                self.cut_off();
             }
         }
     }
@@ -391,10 +392,14 @@ where
         }
     }
 
-    /// The time to drain is over: what is left is closed.
+    /// The time to drain is over: what is left enters a terminal state and is closed.
     fn cut_off(&mut self) {
-        tracing::warn!(open = self.connections.len(), "the drain limit has passed");
         self.drain = Drain::Stopped;
+        for index in 0..self.connections.end() {
+            self.entomb(index);
+            self.output.clear();
+            self.close(index);
+        }
     }
 
     fn is_done(&self) -> bool {

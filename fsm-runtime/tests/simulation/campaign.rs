@@ -6,12 +6,12 @@
 
 use std::time::Duration;
 
-use fsm_runtime::testing::sim::{ClientId, Faults, Network, Reporting, Script, Simulation};
+use fsm_runtime::testing::sim::{Faults, Network, Reporting, Script, Simulation};
 
-use crate::machines::{Echo, EchoClient};
+use crate::machines::{Echo, EchoClient, check_echo};
 
 /// The sessions of an ordinary run.
-const SESSIONS: u64 = 2_000;
+const SESSIONS: u64 = 1_000;
 
 /// The longest a client's script waits in all, and the longest deadline of the machine with the time a
 /// lingering connection has: by then everybody has ended.
@@ -82,14 +82,6 @@ fn network(dice: &mut Dice) -> Network {
     }
 }
 
-/// Everything a client got is the beginning of what it sent, or of that with the complaint behind it.
-fn check_echo(sim: &Simulation<Echo>, client: ClientId) {
-    let (sent, got) = (sim.server_received(client), sim.server_sent(client));
-    let echoed = got.iter().zip(sent).take_while(|(one, other)| one == other).count();
-    let rest = &got[echoed..];
-    assert!(b"line too long\n".starts_with(rest), "the echo differs at byte {echoed}");
-}
-
 fn session(seed: u64) -> u64 {
     let mut dice = Dice(seed);
     let mut sim = Simulation::<Echo>::new(seed, |_| EchoClient);
@@ -110,6 +102,7 @@ fn session(seed: u64) -> u64 {
     }
     assert!(sim.outcome().is_none(), "the server goes on: {:?}", sim.outcome());
     assert_eq!(sim.open(), 0, "everybody has ended {END:?} after the last fault");
+    assert_eq!(sim.summary().panics, 0);
     sim.check();
     sim.fingerprint()
 }

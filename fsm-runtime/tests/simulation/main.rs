@@ -2,5 +2,10 @@
 //! a seed can think of. Each test says what must hold; the machines it needs stand beside it.
 
 mod campaign;
+mod deadlines;
+mod drain;
+mod faults;
 mod machines;
 mod order;
+mod panics;
+mod raw;

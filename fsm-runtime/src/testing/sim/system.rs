@@ -370,7 +370,10 @@ impl Sys for System {
         self.pass_time(limit);
         match self.fails(Call::Wait, self.faults.wait) {
             None | Some(Errno::INTR) => Ok(()),
-            Some(error) => Err(error.into()),
+            Some(error) => {
+                self.is_idle = false;
+                Err(error.into())
+            }
         }
     }
 

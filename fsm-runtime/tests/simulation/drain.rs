@@ -1,0 +1,108 @@
+//! Draining: who is told what, how long it may take, and what cuts it off.
+
+use std::time::Duration;
+
+use fsm_runtime::testing::sim::{Script, Simulation};
+use fsm_runtime::{Io, Lines, Machine};
+
+/// Leaves word of every condition it is told of.
+#[derive(Machine)]
+#[machine(context = Teller, input = Lines<'_>, shared = Vec<&'static str>)]
+enum Told {
+    #[initial]
+    #[ignores(Line, TooLong)]
+    #[on(eof(_) => tell_eof -> Second)]
+    #[on(shutdown => tell_shutdown -> Second)]
+    #[after(10min -> Closed)]
+    First,
+    #[ignores(Line, TooLong)]
+    #[on(eof(_) => tell_eof)]
+    #[on(shutdown => tell_shutdown)]
+    #[after(1s -> Third)]
+    Second,
+    #[ignores(Line, TooLong)]
+    #[on(eof(_) => tell_eof)]
+    #[on(shutdown => tell_shutdown)]
+    #[after(1s -> Closed)]
+    Third,
+    #[terminal]
+    #[enter(tell_end)]
+    Closed,
+}
+
+struct Teller;
+
+impl Teller {
+    fn tell_eof(&mut self, io: &mut Io<'_, Told>) {
+        io.shared.push("eof");
+    }
+
+    fn tell_shutdown(&mut self, io: &mut Io<'_, Told>) {
+        assert!(io.draining());
+        io.shared.push("shutdown");
+    }
+
+    fn tell_end(&mut self, io: &mut Io<'_, Told>) {
+        io.shared.push("end");
+    }
+}
+
+#[test]
+fn each_state_is_told_of_a_condition_once() {
+    let mut sim = Simulation::<Told>::new(1, |_| Teller);
+    sim.connect(Script::new().send("half a li").half_close());
+    sim.run();
+    assert_eq!(*sim.shared(), ["eof", "eof", "eof", "end"]);
+
+    let mut sim = Simulation::<Told>::new(1, |_| Teller);
+    let client = sim.connect(Script::new());
+    sim.run_for(Duration::from_millis(100));
+    sim.stop();
+    sim.run();
+    assert_eq!(*sim.shared(), ["shutdown", "shutdown", "shutdown", "end"]);
+    assert!(sim.saw_end(client));
+    assert!(matches!(sim.outcome(), Some(Ok(()))));
+    sim.check();
+}
+
+#[test]
+fn the_limit_cuts_a_drain_off() {
+    let mut sim = Simulation::<Told>::new(1, |_| Teller);
+    sim.drain_limit(Duration::from_millis(1_500));
+    sim.connect(Script::new());
+    sim.run_for(Duration::from_millis(100));
+    sim.stop();
+    sim.run();
+    assert_eq!(*sim.shared(), ["shutdown", "shutdown", "shutdown", "end"]);
+    assert!(sim.now() >= Duration::from_millis(1_600) && sim.now() < Duration::from_millis(1_650));
+    assert_eq!(sim.open(), 0);
+    sim.check();
+}
+
+#[test]
+fn a_second_request_stops_at_once() {
+    let mut sim = Simulation::<Told>::new(1, |_| Teller);
+    sim.connect(Script::new());
+    sim.run_for(Duration::from_millis(100));
+    sim.stop();
+    sim.run_for(Duration::from_millis(100));
+    assert!(sim.outcome().is_none());
+    sim.stop();
+    sim.run();
+    assert!(sim.now() < Duration::from_millis(210));
+    assert_eq!(*sim.shared(), ["shutdown", "shutdown", "end"]);
+    sim.check();
+}
+
+#[test]
+fn a_client_that_comes_while_draining_is_turned_away() {
+    let mut sim = Simulation::<Told>::new(1, |_| Teller);
+    sim.connect(Script::new());
+    sim.run_for(Duration::from_millis(100));
+    sim.stop();
+    sim.run_for(Duration::from_millis(100));
+    let late = sim.connect(Script::new().send("hello\n"));
+    sim.run();
+    assert!(sim.was_reset(late));
+    sim.check();
+}
