@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use clap::Parser;
 use fsm_runtime::{Address, Server, ServerError};
+use humantime::parse_duration;
 use tracing::level_filters::LevelFilter;
 
 /// The exit status of a server that could not start or go on.
@@ -25,7 +26,7 @@ pub struct Common {
     #[arg(long, value_name = "ADDR", required = true, help = LISTEN_HELP)]
     pub listen: Vec<Address>,
     /// How long connections may take to end after SIGTERM or SIGINT; a second signal stops at once
-    #[arg(long, value_name = "TIME", default_value = "30s", value_parser = humantime::parse_duration)]
+    #[arg(long, value_name = "TIME", default_value = "30s", value_parser = parse_duration)]
     pub drain: Duration,
     /// What to log to standard error: off, error, warn, info, debug or trace
     #[arg(long, value_name = "LEVEL", default_value = "warn")]
@@ -58,7 +59,8 @@ pub fn main<O: Parser>(
     }
 }
 
-/// Prints the help that was asked for, or in one line what is wrong with the command line, and ends.
+/// Prints the help that was asked for, or in one line what is wrong with the command line, and
+/// ends.
 fn refuse(error: &clap::Error) -> ! {
     if !error.use_stderr() {
         error.exit();
