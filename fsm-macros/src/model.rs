@@ -41,6 +41,8 @@ pub(crate) struct Options {
     pub(crate) backlog: Option<u64>,
     pub(crate) runtime: Option<Path>,
     pub(crate) class: Option<Class>,
+    /// There is a `#[machine(..)]`.
+    pub(crate) present: bool,
     /// Something could not be read, so a key that seems to be missing may be there.
     pub(crate) unread: bool,
     /// The keys in the order written, for checks that point at one.
@@ -284,6 +286,8 @@ pub(crate) struct Effect {
 pub(crate) struct Action {
     pub(crate) name: Ident,
     pub(crate) arguments: Vec<Member>,
+    /// The parentheses around them, if they are written.
+    pub(crate) parentheses: Option<Span>,
     /// The `?` of an action that can fail.
     pub(crate) fallible: Option<Span>,
 }

@@ -213,12 +213,7 @@ impl<M: Machine, K> Connection<M, K> {
     }
 
     /// Tells whether a slice would get anywhere.
-    #[inline]
     pub(crate) fn has_work(&self) -> bool {
-        if self.only_reads() { self.ready.has(Ready::READ) } else { self.has_other_work() }
-    }
-
-    fn has_other_work(&self) -> bool {
         let (flags, ready) = (self.flags, self.ready);
         if flags.has(Flags::LINGERING) {
             return ready.has(Ready::READ) || flags.has(Flags::DUE);

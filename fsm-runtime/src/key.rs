@@ -40,7 +40,11 @@ impl Key {
     /// The requests to stop.
     pub(crate) const CONTROL: Self = Self(OWN << INDEX_BITS);
 
-    /// The timer of the worker.
+    /// The timer of a worker that waits directly on the poller's descriptor.
+    #[cfg(any(
+        test,
+        all(target_os = "linux", not(polling_test_poll_backend), not(feature = "portable"))
+    ))]
     pub(crate) const TIMER: Self = Self((OWN << INDEX_BITS) | 1);
 
     /// A listener by its number.

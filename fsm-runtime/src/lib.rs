@@ -5,6 +5,8 @@ pub mod table;
 #[cfg(feature = "server")]
 pub mod testing;
 
+#[cfg(feature = "server")]
+mod accept;
 mod answer;
 #[cfg(feature = "server")]
 mod connection;
@@ -41,7 +43,9 @@ mod worker;
 
 pub use answer::{Fallible, IntoLimit};
 #[cfg(feature = "server")]
-pub use decode::{ByteLimit, Chunks, DEFAULT_LIMIT, Input, LengthPrefixed, Lines};
+pub use decode::{
+    ByteLimit, Chunks, DEFAULT_LIMIT, Input, LengthPrefixed, LimitError, Lines, MAX_LIMIT,
+};
 pub use fsm_macros::Machine;
 #[cfg(feature = "server")]
 pub use io::{Io, Out};

@@ -17,12 +17,12 @@ pub(crate) fn line_feeds(block: &[u8; 64]) -> u64 {
 #[target_feature(enable = "sse2")]
 #[inline]
 fn line_feeds_sse2(block: &[u8; 64]) -> u64 {
-    use core::arch::x86_64::{_mm_cmpeq_epi8, _mm_movemask_epi8, _mm_set_epi64x, _mm_set1_epi8};
+    use core::arch::x86_64::{_mm_cmpeq_epi8, _mm_loadu_si128, _mm_movemask_epi8, _mm_set1_epi8};
     let line_feed = _mm_set1_epi8(b'\n'.cast_signed());
-    let (words, _) = block.as_chunks::<8>();
-    let (parts, _) = words.as_chunks::<2>();
-    parts.iter().rev().fold(0, |mask, [low, high]| {
-        let part = _mm_set_epi64x(i64::from_le_bytes(*high), i64::from_le_bytes(*low));
+    let (parts, _) = block.as_chunks::<16>();
+    parts.iter().rev().fold(0, |mask, part| {
+        // SAFETY: `part` is sixteen bytes that may be read, and this load asks for no alignment.
+        let part = unsafe { _mm_loadu_si128(part.as_ptr().cast()) };
         let equal = _mm_cmpeq_epi8(part, line_feed);
         mask << 16 | u64::from(_mm_movemask_epi8(equal).cast_unsigned())
     })

@@ -30,6 +30,9 @@ pub(crate) type Native = Real<portable::Portable>;
 
 /// The waiting half of the system.
 pub(crate) trait Poll: Sized {
+    /// Sources are reported as long as they are ready, and need not be asked for again.
+    const SOURCES_BY_LEVEL: bool;
+
     fn new() -> io::Result<Self>;
     fn now(&mut self) -> u64;
     fn wait(&mut self, wait: Wait) -> io::Result<()>;
@@ -76,6 +79,8 @@ impl<P: Poll> Real<P> {
 
 impl<P: Poll> Sys for Real<P> {
     type Socket = OwnedFd;
+
+    const LISTENERS_BY_LEVEL: bool = P::SOURCES_BY_LEVEL;
 
     #[inline]
     fn now(&mut self) -> u64 {

@@ -8,6 +8,7 @@ use std::io;
 use std::ops::Range;
 
 use crate::connection::{Buffers, Connection, Flags, Overdue};
+use crate::decode::MAX_LIMIT;
 use crate::io::{Io, Out, RawSocket, Turn};
 use crate::key::Key;
 use crate::machine::{Event, Machine};
@@ -23,9 +24,9 @@ const INPUTS_PER_SLICE: usize = 1_024;
 /// buffer holds about as much again.
 const HIGH_WATER: usize = 64 * 1024;
 
-/// The most bytes that wait for a decoder to find an input in them. A decoder has a limit of its own, far
-/// below this; one that asks for more is broken.
-const MAX_UNREAD: usize = 16 * 1024 * 1024;
+/// The most bytes that wait for a decoder to find an input in them: the highest limit and what may stand
+/// around it. A decoder that asks for more is broken.
+const MAX_UNREAD: usize = MAX_LIMIT + 1024;
 
 /// The reads from a dead socket, so that what arrived before it died is delivered: 1 MiB, more than a
 /// receive buffer holds by default.
@@ -88,27 +89,34 @@ pub(crate) struct Desk<'a, M: Machine, S: Sys> {
     pub(crate) now: u32,
 }
 
-/// Serves a connection for one slice. One that only reads, and has read what was there, is left alone
-/// without a further look.
-#[inline]
-pub(crate) fn serve<M: Machine, S: Sys>(
+/// Serves a connection that only reads for one slice. If it has read what was there it is left alone without
+/// a further look.
+#[inline(always)]
+pub(crate) fn serve_reader<M: Machine, S: Sys>(
     connection: &mut Connection<M, S::Socket>,
     input: &mut [u8],
     desk: &mut Desk<'_, M, S>,
     key: Key,
 ) -> Served {
-    let served = if connection.only_reads() {
-        take_input(connection, input, desk)
-    } else {
-        serve_in_order(connection, input, desk)
-    };
-    match served {
+    match take_input(connection, input, desk) {
         Ok(()) if connection.only_reads() && !connection.ready.has(Ready::READ) => {
             match desk.sys.rearm(&connection.socket, key, connection.waits()) {
                 Ok(()) => Served::Waits,
                 Err(error) => Served::Ends(End::Lost(error)),
             }
         }
+        Ok(()) => Served::Settle,
+        Err(end) => Served::Ends(end),
+    }
+}
+
+/// Serves a connection for one slice.
+pub(crate) fn serve<M: Machine, S: Sys>(
+    connection: &mut Connection<M, S::Socket>,
+    input: &mut [u8],
+    desk: &mut Desk<'_, M, S>,
+) -> Served {
+    match serve_in_order(connection, input, desk) {
         Ok(()) => Served::Settle,
         Err(end) => Served::Ends(end),
     }
@@ -140,28 +148,18 @@ fn serve_in_order<M: Machine, S: Sys>(
     if connection.ends_input() {
         tell_end(connection, desk);
     }
-    flush(connection, desk, &[])?;
+    flush(connection, desk)?;
     desk.write_on(connection)?;
     desk.pass_deadlines(connection)?;
     if connection.flags.has(Flags::SHUTDOWN_DUE) {
         connection.flags.remove(Flags::SHUTDOWN_DUE);
         dispatch(connection, desk, Event::Shutdown);
     }
-    flush(connection, desk, &[])?;
+    flush(connection, desk)?;
     if connection.flags.has(Flags::ENDING) {
         return finish(connection, input, desk);
     }
     Ok(())
-}
-
-/// [`take_input`] where it is not on the short path.
-#[inline(never)]
-fn take_input_apart<M: Machine, S: Sys>(
-    connection: &mut Connection<M, S::Socket>,
-    input: &mut [u8],
-    desk: &mut Desk<'_, M, S>,
-) -> Result<(), End> {
-    take_input(connection, input, desk)
 }
 
 /// Reads once, decodes and dispatches what is there, and sends what was queued.
@@ -171,28 +169,51 @@ fn take_input<M: Machine, S: Sys>(
     input: &mut [u8],
     desk: &mut Desk<'_, M, S>,
 ) -> Result<(), End> {
-    if connection.flags.has(Flags::UNREAD) {
-        return take_more_input(connection, input, desk);
-    }
-    let count = match desk.sys.receive(&connection.socket, input) {
-        Transfer::Moved(0) => {
-            connection.flags.insert(Flags::INPUT_ENDED);
-            return Ok(());
-        }
-        Transfer::Moved(count) => count,
-        Transfer::WouldBlock => {
-            connection.ready = connection.ready.without(Ready::READ);
-            return Ok(());
-        }
-        Transfer::Gone(error) => return Err(End::Lost(error)),
-    };
-    note_read(connection, count, input.len(), desk.now);
+    let Some(count) = read(connection, input, desk)? else { return Ok(()) };
     let window = &input[..count];
-    let (taken, sent) = deliver_all(connection, desk, window);
+    let (taken, flushed) = deliver_all(connection, desk, window);
     if taken < count {
         keep_unread(connection, desk, &window[taken..]);
     }
-    sent
+    flushed
+}
+
+/// [`take_input`] where it is not on the short path: what is undelivered comes first.
+#[inline(never)]
+fn take_input_apart<M: Machine, S: Sys>(
+    connection: &mut Connection<M, S::Socket>,
+    input: &mut [u8],
+    desk: &mut Desk<'_, M, S>,
+) -> Result<(), End> {
+    if connection.flags.has(Flags::UNREAD) {
+        return take_more_input(connection, input, desk);
+    }
+    let Some(count) = read(connection, input, desk)? else { return Ok(()) };
+    let window = &input[..count];
+    let (taken, flushed) = deliver_all_apart(connection, desk, window);
+    if taken < count {
+        keep_unread(connection, desk, &window[taken..]);
+    }
+    flushed
+}
+
+/// Reads once. Answers how many bytes came, if any did.
+#[inline]
+fn read<M: Machine, S: Sys>(
+    connection: &mut Connection<M, S::Socket>,
+    input: &mut [u8],
+    desk: &mut Desk<'_, M, S>,
+) -> Result<Option<usize>, End> {
+    match desk.sys.receive(&connection.socket, input) {
+        Transfer::Moved(0) => connection.flags.insert(Flags::INPUT_ENDED),
+        Transfer::Moved(count) => {
+            note_read(connection, count, input.len(), desk.now);
+            return Ok(Some(count));
+        }
+        Transfer::WouldBlock => connection.ready = connection.ready.without(Ready::READ),
+        Transfer::Gone(error) => return Err(End::Lost(error)),
+    }
+    Ok(None)
 }
 
 /// Tells the machine of a dead connection, after everything that arrived before it died.
@@ -245,7 +266,7 @@ pub(crate) fn bury<M: Machine, S: Sys>(
     input: &mut [u8],
     desk: &mut Desk<'_, M, S>,
 ) -> Result<(), End> {
-    flush(connection, desk, &[])?;
+    flush(connection, desk)?;
     finish(connection, input, desk)
 }
 
@@ -264,6 +285,16 @@ fn note_read<M: Machine, K>(
     connection.clocks.moved(count, now);
 }
 
+/// [`deliver_all`] where it is not on the short path.
+#[inline(never)]
+fn deliver_all_apart<M: Machine, S: Sys>(
+    connection: &mut Connection<M, S::Socket>,
+    desk: &mut Desk<'_, M, S>,
+    window: &[u8],
+) -> (usize, Result<(), End>) {
+    deliver_all(connection, desk, window)
+}
+
 /// Delivers what is undelivered; what is only a part of an input is read on to.
 #[cold]
 fn take_more_input<M: Machine, S: Sys>(
@@ -271,29 +302,27 @@ fn take_more_input<M: Machine, S: Sys>(
     input: &mut [u8],
     desk: &mut Desk<'_, M, S>,
 ) -> Result<(), End> {
-    let mut count = 0;
-    if connection.flags.has(Flags::PARTIAL) {
-        match desk.sys.receive(&connection.socket, input) {
-            Transfer::Moved(0) => connection.flags.insert(Flags::INPUT_ENDED),
-            Transfer::Moved(moved) => {
-                count = moved;
-                note_read(connection, count, input.len(), desk.now);
-            }
-            Transfer::WouldBlock => connection.ready = connection.ready.without(Ready::READ),
-            Transfer::Gone(error) => return Err(End::Lost(error)),
-        }
-    }
     let Some(buffers) = &mut connection.buffers else { return Ok(()) };
     let mut unread = std::mem::take(&mut buffers.unread);
-    unread.extend_from_slice(&input[..count]);
-    let (taken, sent) = deliver_all(connection, desk, &unread);
+    let mut failed = None;
+    if connection.flags.has(Flags::PARTIAL) {
+        let brought = read(connection, input, desk);
+        if let Ok(Some(count)) = brought {
+            unread.extend_from_slice(&input[..count]);
+        }
+        failed = brought.err();
+    }
+    let (taken, flushed) = deliver_all_apart(connection, desk, &unread);
     unread.drain(..taken);
     if unread.len() > MAX_UNREAD {
+        desk.put_away(connection);
         return Err(End::Lost(io::Error::other("the decoder asks for more than 16 MiB")));
     }
-    desk.buffers(connection).unread = unread;
+    if !unread.is_empty() {
+        desk.buffers(connection).unread = unread;
+    }
     desk.put_away(connection);
-    sent
+    failed.map_or(flushed, Err)
 }
 
 /// Keeps what a slice could not deliver.
@@ -318,7 +347,7 @@ fn deliver_all<M: Machine, S: Sys>(
 ) -> (usize, Result<(), End>) {
     let delivered = deliver(connection, desk, window);
     let taken = delivered.taken;
-    let sent = flush(connection, desk, &window[delivered.run]);
+    let sent = flush_with(connection, desk, &window[delivered.run]);
     if delivered.stop == Stop::Partial && taken < window.len() {
         note_partial(connection, desk, window.len() - taken, taken > 0);
     }
@@ -367,6 +396,9 @@ fn deliver<M: Machine, S: Sys>(
     if taken > 0 {
         connection.clocks.input = desk.now;
         connection.flags.remove(Flags::PARTIAL);
+        if let Some(buffers) = &mut connection.buffers {
+            buffers.seen = 0;
+        }
     }
     Delivered { taken, run: io.finish(), stop }
 }
@@ -429,10 +461,18 @@ fn abandon<M: Machine, S: Sys>(
     connection.note_move(desk.turn, desk.now);
 }
 
+/// Sends what the slice queued.
+fn flush<M: Machine, S: Sys>(
+    connection: &mut Connection<M, S::Socket>,
+    desk: &mut Desk<'_, M, S>,
+) -> Result<(), End> {
+    flush_with(connection, desk, &[])
+}
+
 /// Sends what the slice queued and then `run`, a stretch of the input. What the kernel does not take is
 /// kept.
-#[inline]
-fn flush<M: Machine, S: Sys>(
+#[inline(always)]
+fn flush_with<M: Machine, S: Sys>(
     connection: &mut Connection<M, S::Socket>,
     desk: &mut Desk<'_, M, S>,
     run: &[u8],

@@ -17,6 +17,9 @@ pub(crate) trait Sys {
     /// A connected socket; dropping it closes it.
     type Socket;
 
+    /// Listeners are reported as long as somebody waits; otherwise only after [`Sys::accept`] found nobody.
+    const LISTENERS_BY_LEVEL: bool;
+
     /// The milliseconds of a clock that never goes back. Read once per turn.
     fn now(&mut self) -> u64;
 

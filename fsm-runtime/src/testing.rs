@@ -233,7 +233,8 @@ impl<M: Machine> Driver<M> {
         let out = Out::new(&mut self.queue, &[]);
         let mut io = Io::new(out, &mut self.shared, &mut self.turn, &mut self.socket);
         self.machine.handle(&mut self.context, event, &mut io);
-        drop(io);
+        let run = io.finish();
+        debug_assert!(run.is_empty(), "there is no input to send a stretch of");
         self.note_move();
         self.settle();
     }

@@ -54,6 +54,9 @@ pub(crate) struct Wheel {
     occupied: [[u64; 4]; LEVELS as usize],
     /// Everything due at or before this tick has been handed out.
     current: u32,
+    /// The slot that comes due first and when, found again only when a slot was emptied: to look for it costs
+    /// as much as to echo a line.
+    first: Option<(u32, u32)>,
 }
 
 /// Tells whether `tick` comes before `other`, on a clock that may wrap: both lie within a year of each other.
@@ -66,7 +69,7 @@ impl Wheel {
     /// An empty wheel whose clock stands at `now`.
     pub(crate) fn new(now: u32) -> Self {
         let heads = vec![NONE; (SLOTS * LEVELS) as usize];
-        Self { heads, occupied: [[0; 4]; LEVELS as usize], current: now }
+        Self { heads, occupied: [[0; 4]; LEVELS as usize], current: now, first: None }
     }
 
     /// Puts a connection where it comes due at `tick` or, for a far deadline, earlier.
@@ -80,6 +83,9 @@ impl Wheel {
         }
         let (level, bit) = (slot / SLOTS, slot % SLOTS);
         self.occupied[level as usize][(bit / 64) as usize] |= 1 << (bit % 64);
+        if self.first.is_none_or(|(_, first)| is_before(due, first)) {
+            self.first = Some((slot, due));
+        }
     }
 
     /// Takes a connection out of its slot, if it stands in one.
@@ -100,12 +106,15 @@ impl Wheel {
         if link.next == NONE {
             let (level, bit) = (slot / SLOTS, slot % SLOTS);
             self.occupied[level as usize][(bit / 64) as usize] &= !(1 << (bit % 64));
+            if self.first.is_some_and(|(first, _)| first == slot) {
+                self.first = self.find_first();
+            }
         }
     }
 
     /// Takes out one connection whose slot is due at `now`.
     pub(crate) fn pop(&mut self, now: u32, links: &mut impl Links) -> Option<u32> {
-        let Some((slot, due)) = self.first() else {
+        let Some((slot, due)) = self.first else {
             self.current = now;
             return None;
         };
@@ -121,8 +130,9 @@ impl Wheel {
     }
 
     /// The tick at which the next slot comes due.
+    #[inline]
     pub(crate) fn next(&self) -> Option<u32> {
-        self.first().map(|(_, due)| due)
+        self.first.map(|(_, due)| due)
     }
 
     /// The slot for a tick, and when that slot comes due. A tick that its level cannot reach is looked at
@@ -140,7 +150,7 @@ impl Wheel {
     }
 
     /// The slot that comes due first, over all levels.
-    fn first(&self) -> Option<(u32, u32)> {
+    fn find_first(&self) -> Option<(u32, u32)> {
         let slots = (0..LEVELS).filter_map(|level| {
             let width = SLOTS.pow(level);
             let at = self.current / width;

@@ -9,6 +9,7 @@ use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
+use crate::accept::Accepting;
 use crate::connection::{Buffers, Connection, Flags, TICK_MILLIS, ticks};
 use crate::io::Turn;
 use crate::key::{Key, Source};
@@ -17,15 +18,12 @@ use crate::peer::Peer;
 use crate::slab::Slab;
 use crate::slice::{self, Desk, End, Served};
 use crate::summary::Summary;
-use crate::sys::{Accept, Readiness, Sys, Wait};
+use crate::sys::{Readiness, Ready, Sys, Wait};
 use crate::wheel::{Link, Links, Wheel, is_before};
 
 /// The bytes one read takes, and so the bytes of input in a slice. Redis reads as much; a budget of 16 KiB
 /// keeps a polite client's wait beside greedy ones within that of an idle server.
 const READ_BUFFER: usize = 16 * 1024;
-
-/// The connections accepted in a row before others are served; Redis takes 10, libuv 32.
-const ACCEPT_BATCH: usize = 16;
 
 /// The timers looked at in a row before ready connections are served.
 const EXPIRE_BATCH: usize = 256;
@@ -33,9 +31,6 @@ const EXPIRE_BATCH: usize = 256;
 /// The waits that may fail in a row. One that fails for want of memory may do better the next time; a poller
 /// that is broken stays so, and the worker must not spin on it.
 const FAILED_WAITS: u32 = 16;
-
-/// How long accepting pauses when descriptors have run out; nginx waits 500 ms.
-const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 /// The spare buffers kept for the next connections that need some: at most 2 MiB with [`SPARE_BYTES`].
 const SPARE_BUFFERS: usize = 64;
@@ -51,28 +46,29 @@ pub(crate) struct Worker<M: Machine, S: Sys, F> {
     runnable: VecDeque<u32>,
     /// The connection whose slice runs, for the case that it panics.
     current: Option<u32>,
-    now: u32,
+    pub(crate) now: u32,
     started: u64,
     /// The ticks since the start, not wrapped.
     elapsed: u64,
     turn: Turn,
     pub(crate) shared: M::Shared,
-    decoder: M::Decoder,
-    make_context: F,
+    pub(crate) decoder: M::Decoder,
+    pub(crate) make_context: F,
     /// Where input is read to; it is lent to one connection at a time.
     input: Box<[u8]>,
     /// Where a slice's output is gathered.
     output: Vec<u8>,
     spare: Spare,
-    accepting: Accepting,
+    pub(crate) accepting: Accepting,
+    /// The turns of the loop so far.
+    pub(crate) turns: u64,
     drain: Drain,
     /// The waits that have failed since one succeeded.
     failed_waits: u32,
-    summary: Summary,
+    pub(crate) summary: Summary,
 }
 
 /// Buffers that wait for a connection that needs some, boxed as they are lent.
-#[expect(clippy::vec_box, reason = "a connection holds one word, and lending moves no more")]
 pub(crate) type Spare = Vec<Box<Buffers>>;
 
 /// The connections of a worker.
@@ -89,19 +85,6 @@ impl<M: Machine, K> Links for Slab<Connection<M, K>> {
 
 /// A connection with its generation, the input buffer, and what a slice needs beside.
 type At<'a, M, S> = (&'a mut Connection<M, <S as Sys>::Socket>, u32, &'a mut [u8], Desk<'a, M, S>);
-
-/// What is known of the listeners.
-#[derive(Default)]
-struct Accepting {
-    /// Those with connections to accept.
-    ready: Vec<usize>,
-    /// Set while descriptors are short: when to try again, in ticks.
-    paused_until: Option<u32>,
-    /// Those that the system does not report, for the time of a pause.
-    off: Vec<usize>,
-    /// The last try after a pause found them short again, so those who wait are turned away.
-    refuses: bool,
-}
 
 /// How far the end of the server has come.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -139,6 +122,7 @@ where
             output: Vec::new(),
             spare: Vec::new(),
             accepting: Accepting::default(),
+            turns: 0,
             drain: Drain::Running,
             failed_waits: 0,
             summary: Summary::default(),
@@ -161,6 +145,7 @@ where
     /// # Errors
     /// As [`Worker::run`].
     pub(crate) fn turn(&mut self, drain_limit: Duration) -> io::Result<bool> {
+        self.turns += 1;
         let wait = self.how_long();
         let waited = self.sys.wait(wait);
         self.read_clock();
@@ -262,8 +247,13 @@ where
             return;
         }
         connection.ready = connection.ready.and(event.ready);
-        if !connection.flags.has(Flags::QUEUED) && connection.has_work() {
-            let served = slice::serve(connection, input, &mut desk, key);
+        if connection.only_reads() {
+            if connection.ready.has(Ready::READ) {
+                let served = slice::serve_reader(connection, input, &mut desk, key);
+                self.follow(served, index);
+            }
+        } else if !connection.flags.has(Flags::QUEUED) && connection.has_work() {
+            let served = slice::serve(connection, input, &mut desk);
             self.follow(served, index);
         }
     }
@@ -272,10 +262,9 @@ where
     fn serve_next(&mut self) {
         let Some(index) = self.runnable.pop_front() else { return };
         self.current = Some(index);
-        let Some((connection, generation, input, mut desk)) = self.at(index) else { return };
+        let Some((connection, _, input, mut desk)) = self.at(index) else { return };
         connection.flags.remove(Flags::QUEUED);
-        let key = Key::connection(index, generation);
-        let served = slice::serve(connection, input, &mut desk, key);
+        let served = slice::serve(connection, input, &mut desk);
         self.follow(served, index);
     }
 
@@ -286,12 +275,6 @@ where
             Served::Waits => {}
             Served::Settle => self.settle(index),
             Served::Ends(end) => self.end(index, end),
-        }
-    }
-
-    fn note_listener(&mut self, number: usize) {
-        if !self.accepting.ready.contains(&number) && self.accepting.paused_until.is_none() {
-            self.accepting.ready.push(number);
         }
     }
 
@@ -377,126 +360,12 @@ where
     }
 
     /// Puts a connection into the run queue for a reason of its own.
-    fn wake(&mut self, index: u32, reason: Flags) {
+    pub(crate) fn wake(&mut self, index: u32, reason: Flags) {
         let Some(connection) = self.connections.get_mut(index) else { return };
         connection.flags.insert(reason);
         if !connection.flags.has(Flags::QUEUED) {
             connection.flags.insert(Flags::QUEUED);
             self.runnable.push_back(index);
-        }
-    }
-
-    /// Accepts what waits at the listeners, a bounded number.
-    fn accept(&mut self) -> io::Result<()> {
-        if let Some(until) = self.accepting.paused_until
-            && !is_before(self.now, until)
-        {
-            self.resume_accepting();
-        }
-        let (mut room, mut failed) = (ACCEPT_BATCH, 0);
-        while room > 0
-            && let Some(&listener) = self.accepting.ready.last()
-        {
-            room -= 1;
-            match self.sys.accept(listener) {
-                Accept::Socket(socket, peer) => self.admit(socket, &peer),
-                Accept::WouldBlock => drop(self.accepting.ready.pop()),
-                Accept::Retry => {
-                    self.summary.failed_accepts += 1;
-                    failed += 1;
-                }
-                Accept::Exhausted(error) => self.pause_accepting(listener, &error),
-                Accept::Broken(error) => return Err(error),
-            }
-        }
-        if failed == ACCEPT_BATCH {
-            tracing::warn!("accepting pauses: nothing but failures");
-            self.summary.pauses += 1;
-            self.suspend_accepting();
-        }
-        Ok(())
-    }
-
-    /// Takes in a new connection; its first slice reads at once.
-    fn admit(&mut self, socket: S::Socket, peer: &Peer) {
-        self.accepting.refuses = false;
-        let made =
-            catch_unwind(AssertUnwindSafe(|| ((self.make_context)(peer), self.decoder.clone())));
-        let Ok((context, decoder)) = made else {
-            self.summary.panics += 1;
-            tracing::error!(%peer, "making the context of a connection panicked");
-            return self.sys.close(socket);
-        };
-        let connection = Connection::new(socket, decoder, context, self.now);
-        match self.connections.insert(connection) {
-            Ok((index, _)) => {
-                self.summary.accepted += 1;
-                tracing::debug!(%peer, index, "accepted");
-                self.wake(index, Flags::NONE);
-            }
-            Err(connection) => {
-                self.summary.refused += 1;
-                self.sys.close(connection.socket);
-            }
-        }
-    }
-
-    /// Stops accepting for a while because descriptors have run out. The first time those who wait are left
-    /// waiting; if a pause did not help they are turned away, so that they need not wait for nothing.
-    #[cold]
-    fn pause_accepting(&mut self, listener: usize, error: &io::Error) {
-        if self.accepting.refuses {
-            self.refuse(listener);
-        } else {
-            tracing::warn!(%error, open = self.connections.len(), "accepting pauses");
-        }
-        self.accepting.refuses = true;
-        self.summary.pauses += 1;
-        self.suspend_accepting();
-    }
-
-    /// Stops listening until a pause has passed.
-    fn suspend_accepting(&mut self) {
-        self.accepting.ready.clear();
-        self.accepting.paused_until = Some(self.now.wrapping_add(ticks(ACCEPT_PAUSE)));
-        for listener in 0..self.sys.listeners() {
-            if self.accepting.off.contains(&listener) {
-                continue;
-            }
-            match self.sys.listen(listener, false) {
-                Ok(()) => self.accepting.off.push(listener),
-                Err(error) => tracing::error!(%error, listener, "a listener could not be paused"),
-            }
-        }
-    }
-
-    /// Accepts with the reserve descriptor and closes at once, up to a batch.
-    fn refuse(&mut self, listener: usize) {
-        for _ in 0..ACCEPT_BATCH {
-            self.sys.release_reserve();
-            let Accept::Socket(socket, peer) = self.sys.accept(listener) else { break };
-            self.summary.refused += 1;
-            tracing::debug!(%peer, "refused: no descriptor is left");
-            self.sys.close(socket);
-            self.sys.keep_reserve();
-        }
-        self.sys.keep_reserve();
-    }
-
-    /// Listens again. What the system cannot do now it can perhaps do after another pause: a server that
-    /// cannot accept still serves those it has.
-    fn resume_accepting(&mut self) {
-        self.accepting.paused_until = None;
-        self.sys.keep_reserve();
-        while let Some(&listener) = self.accepting.off.last() {
-            if let Err(error) = self.sys.listen(listener, true) {
-                tracing::error!(%error, listener, "a listener could not be resumed");
-                return self.suspend_accepting();
-            }
-            self.accepting.off.pop();
-        }
-        for listener in 0..self.sys.listeners() {
-            self.note_listener(listener);
         }
     }
 

@@ -59,8 +59,8 @@ pub struct Options {
     #[command(flatten)]
     common: Common,
     /// The longest line in bytes, its newline not counted
-    #[arg(long, value_name = "BYTES", default_value_t = fsm_runtime::DEFAULT_LIMIT)]
-    max_line: usize,
+    #[arg(long, value_name = "BYTES", default_value_t)]
+    max_line: ByteLimit,
     /// How long a client may send nothing
     #[arg(long, value_name = "TIME", default_value = "5min", value_parser = humantime::parse_duration)]
     idle: Duration,
@@ -80,7 +80,7 @@ pub fn main() -> ExitCode {
     cli::main(
         |options: &Options| &options.common,
         |server, options| {
-            let limit = ByteLimit::new(options.max_line);
+            let limit = options.max_line;
             let limits = Rc::new(options);
             let client = |_: &_| Client { limits: Rc::clone(&limits) };
             server.run_with::<Echo>(limit, (), client).map(drop)

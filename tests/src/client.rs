@@ -104,6 +104,20 @@ impl Client {
         self.expect(line);
     }
 
+    /// Sends a line, and tells whether it came back; where it does not, the connection must have ended.
+    ///
+    /// # Panics
+    /// Where other bytes come.
+    pub fn try_ask(&mut self, line: &[u8]) -> bool {
+        let mut answer = vec![0; line.len()];
+        match self.stream.write_all(line).and_then(|()| self.stream.read_exact(&mut answer)) {
+            Ok(()) => assert!(answer == line, "{} instead of {}", shown(&answer), shown(line)),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => panic!("no answer came"),
+            Err(_) => return false,
+        }
+        true
+    }
+
     /// Closes the sending side.
     ///
     /// # Panics

@@ -1,9 +1,12 @@
-//! What the tests of this package share: clients, servers to test, and the means to measure them.
+//! What the tests of this package share: clients, servers to test, the means to measure them, an
+//! interpreter of tables, and crates that depend on the runtime as a user's would.
 #![deny(missing_docs)]
 
 pub mod child;
 pub mod client;
 pub mod clock;
+pub mod dependent;
 pub mod inside;
+pub mod interpreter;
 pub mod scratch;
 pub mod seeded;

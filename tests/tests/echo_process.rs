@@ -114,12 +114,13 @@ fn an_address_of_another_machine_is_one_clear_line_and_status_1() {
 
 #[test]
 fn bad_usage_is_one_clear_line_and_status_2() {
-    let wrong: [(&[&str], &str); 7] = [
+    let wrong: [(&[&str], &str); 8] = [
         (&["--lisden", "127.0.0.1:0"], "'--lisden'"),
         (&["--listen", "7007"], "write IP:PORT, [IPv6]:PORT, NAME:PORT or unix:PATH"),
         (&["--listen", "unix:"], "unix:PATH"),
         (&["--listen", "127.0.0.1:0", "--idle", "soon"], "--idle"),
         (&["--listen", "127.0.0.1:0", "--max-line", "-1"], "-1"),
+        (&["--listen", "127.0.0.1:0", "--max-line", "16777217"], "from 0 to 16777216"),
         (&["--listen", "127.0.0.1:0", "--log", "loud"], "loud"),
         (&[], "--listen"),
     ];

@@ -4,13 +4,21 @@ use super::checked::{Checked, Owner, Place, State, Target, entered};
 use crate::diag::{Errors, listed};
 use crate::model::{Head, Kind};
 
-pub(super) fn check_deadlines_stand_on_states(place: &Place<'_>, errors: &mut Errors) {
-    if !place.is_machine() {
+pub(super) fn check_deadlines_stand_on_states(
+    checked: &Checked<'_>,
+    place: &Place<'_>,
+    errors: &mut Errors,
+) {
+    let message = if checked.machine.options.plain.is_some() {
+        "a plain machine has no clock; leave the deadline out, or drop `plain`"
+    } else if place.is_machine() {
+        "a deadline belongs to a state or a group; move it to one of them"
+    } else {
         return;
-    }
+    };
     let spans = place.scope.deadlines.iter().map(|deadline| deadline.span);
     for span in spans.chain(place.scope.never.iter().map(syn::LitStr::span)) {
-        errors.at(span, "a deadline belongs to a state or a group; move it to one of them");
+        errors.at(span, message);
     }
 }
 
@@ -94,6 +102,7 @@ pub(super) fn check_input_is_waited_for_where_it_is_read(
 
 pub(super) fn check_no_state_waits_for_ever(checked: &Checked<'_>, errors: &mut Errors) {
     if checked.machine.options.plain.is_some() {
+        check_no_plain_state_waits_for_nothing(checked, errors);
         return;
     }
     let ending = ending_name(checked);
@@ -134,8 +143,27 @@ fn waits_for_ever(state: &State<'_>) -> Option<&'static str> {
         "waits for a message without a deadline; add `#[after(30s -> {ending})]`, or \
          `#[after(never = \"why\")]`"
     } else {
-        "waits for nothing; add a row or a deadline, or mark it `#[terminal]`"
+        WAITS_FOR_NOTHING
     })
+}
+
+const WAITS_FOR_NOTHING: &str =
+    "waits for nothing; add a row or a deadline, or mark it `#[terminal]`";
+
+/// Tells whether nothing can ever happen in a state.
+pub(super) fn waits_for_nothing(state: &State<'_>) -> bool {
+    waits_for_ever(state) == Some(WAITS_FOR_NOTHING)
+}
+
+fn check_no_plain_state_waits_for_nothing(checked: &Checked<'_>, errors: &mut Errors) {
+    for state in checked.states.iter().filter(|state| !state.is_terminal()) {
+        if state.rows.is_empty() && state.ignores.is_empty() {
+            let name = &state.syntax.name;
+            let message =
+                format!("`{name}` waits for nothing; add a row, or mark it `#[terminal]`");
+            errors.at(name.span(), message);
+        }
+    }
 }
 
 /// Deadlines alone lead from every state to a terminal one, without help from the peer.

@@ -21,9 +21,7 @@ pub(super) fn check_events_exist_here(
 
 /// What is wrong with an event that cannot come to this place.
 fn missing(checked: &Checked<'_>, place: &Place<'_>, head: &Head) -> Option<String> {
-    let machine = checked.machine;
-    let options = &machine.options;
-    let name = &machine.name;
+    let options = &checked.machine.options;
     let word = head.word();
     if options.plain.is_some() && !head.is_input() && *head != Head::Error {
         return Some(format!(
@@ -43,57 +41,97 @@ fn missing(checked: &Checked<'_>, place: &Place<'_>, head: &Head) -> Option<Stri
             return Some(message.into());
         }
     }
-    let has_key = |key: &str| options.unread || options.keys.iter().any(|known| known == key);
+    None
+}
+
+/// Says once of each kind of event that its type is missing, at the first that is met.
+pub(super) fn check_events_have_types(checked: &Checked<'_>, errors: &mut Errors) {
+    let options = &checked.machine.options;
+    if options.unread {
+        return;
+    }
+    let mut told: Vec<&str> = options.keys.iter().filter_map(known_key).collect();
+    for place in &checked.places {
+        let rows = place.scope.rows.iter().flat_map(|row| &row.alternatives);
+        let events = rows.map(|it| (&it.head, &it.token));
+        let ignored = place.scope.ignores.iter().map(|it| (&it.head, &it.token));
+        for (head, token) in events.chain(ignored) {
+            let Some(key) = needed_key(checked, place, head) else { continue };
+            if !told.contains(&key) {
+                told.push(key);
+                let message = format!(
+                    "`{}` names no `{key}` type; add `{key} = ..` to `#[machine(..)]`",
+                    checked.machine.name
+                );
+                errors.at(token.span(), message);
+            }
+        }
+    }
+}
+
+fn known_key(key: &proc_macro2::Ident) -> Option<&'static str> {
+    ["input", "reply", "message", "error"].into_iter().find(|known| key == known)
+}
+
+/// The key that gives this event its type; a decoder of the state's own needs none.
+fn needed_key(checked: &Checked<'_>, place: &Place<'_>, head: &Head) -> Option<&'static str> {
     let has_decoder =
         |&state: &usize| checked.states[state].syntax.decode.is_some() || place.scope.unread;
-    let lacks = |key: &str| {
-        Some(format!("`{name}` names no `{key}` type; add `{key} = ..` to `#[machine(..)]`"))
-    };
+    let is_decoded = !place.is_machine() && place.states.iter().all(has_decoder);
     match head {
-        _ if head.is_input() && options.input.is_none() && !has_key("input") => {
-            let is_decoded = !place.is_machine() && place.states.iter().all(has_decoder);
-            if is_decoded { None } else { lacks("input") }
-        }
-        Head::Reply(_) if options.reply.is_none() && !has_key("reply") => lacks("reply"),
-        Head::Message(_) if options.message.is_none() && !has_key("message") => lacks("message"),
-        Head::Error if options.plain.is_some() && !has_key("error") => lacks("error"),
+        _ if head.is_input() => (!is_decoded).then_some("input"),
+        Head::Reply(_) => Some("reply"),
+        Head::Message(_) => Some("message"),
+        Head::Error if checked.machine.options.plain.is_some() => Some("error"),
         _ => None,
     }
 }
 
-/// Patterns that can stand in one match arm.
-#[derive(PartialEq, Eq)]
-enum Family {
-    Input,
-    Reply,
-    Message,
-    Error,
-    Runtime,
-}
-
-fn family(head: &Head) -> Family {
-    match head {
-        Head::Input(_) | Head::AnyInput => Family::Input,
-        Head::Reply(_) => Family::Reply,
-        Head::Message(_) => Family::Message,
-        Head::Error => Family::Error,
-        _ => Family::Runtime,
-    }
-}
-
-pub(super) fn check_alternatives_are_of_one_kind(place: &Place<'_>, errors: &mut Errors) {
+/// `_` already takes every other input, and what follows a failure is not what follows an event.
+pub(super) fn check_alternatives_go_together(place: &Place<'_>, errors: &mut Errors) {
     for row in &place.scope.rows {
         let Some((first, others)) = row.alternatives.split_first() else { continue };
         for other in others {
-            if family(&other.head) != family(&first.head) {
-                let message = format!(
-                    "`{}` and `{}` are events of different kinds; give each a row of its own",
-                    first.head, other.head
-                );
+            let (first, head) = (&first.head, &other.head);
+            if (*first == Head::Error) != (*head == Head::Error) {
+                let message = "`error` is no event from outside; give it a row of its own";
                 errors.at(other.token.span(), message);
-            } else if let (Head::AnyInput, _) | (_, Head::AnyInput) = (&first.head, &other.head) {
+            } else if first.is_input()
+                && head.is_input()
+                && (*first == Head::AnyInput || *head == Head::AnyInput)
+            {
                 errors.at(other.token.span(), "`_` is every other input; let it stand alone");
             }
+        }
+    }
+}
+
+pub(super) fn check_alternatives_bind_the_same_names(place: &Place<'_>, errors: &mut Errors) {
+    for row in &place.scope.rows {
+        for alternative in &row.alternatives {
+            let bindings = alternative.bindings();
+            for (index, name) in bindings.iter().enumerate() {
+                if bindings[..index].contains(name) {
+                    let message =
+                        format!("`{name}` is bound already; bind another name here, or `_`");
+                    errors.at(name.span(), message);
+                }
+            }
+        }
+        let Some((first, others)) = row.alternatives.split_first() else { continue };
+        for other in others {
+            let lacks = |it: &Alternative, name| !it.bindings().contains(name);
+            let missing = first.bindings().iter().find(|name| lacks(other, name));
+            let extra = other.bindings().iter().find(|name| lacks(first, name));
+            let (name, lacking, span) = match (missing, extra) {
+                (Some(name), _) => (name, &other.head, other.token.span()),
+                (None, Some(name)) => (name, &first.head, name.span()),
+                (None, None) => continue,
+            };
+            let message = format!(
+                "`{lacking}` does not bind `{name}`; bind the same names in every pattern of a row"
+            );
+            errors.at(span, message);
         }
     }
 }
@@ -102,7 +140,11 @@ pub(super) fn check_there_is_one_row_per_event(place: &Place<'_>, errors: &mut E
     let mut seen: Vec<&Alternative> = Vec::new();
     for alternative in place.scope.rows.iter().flat_map(|row| &row.alternatives) {
         let head = &alternative.head;
-        if seen.iter().any(|earlier| earlier.head == *head) {
+        let is_behind_rest = head.is_input() && *head != Head::AnyInput;
+        if is_behind_rest && seen.iter().any(|earlier| earlier.head == Head::AnyInput) {
+            let message = format!("`_` above takes `{head}` already; write `_` last");
+            errors.at(alternative.token.span(), message);
+        } else if seen.iter().any(|earlier| earlier.head == *head) {
             let message = format!(
                 "{} already has a row for `{head}`; keep one row per event, and let its action \
                 choose",
@@ -168,7 +210,8 @@ pub(super) fn check_events_are_answered(checked: &Checked<'_>, errors: &mut Erro
     }
     for state in checked.working() {
         let in_group = state.group.is_some_and(|it| machine.groups[it].scope.unread);
-        if state.syntax.scope.unread || in_group {
+        let is_told = super::deadlines::waits_for_nothing(state);
+        if state.syntax.scope.unread || in_group || is_told {
             continue;
         }
         let is_answered = |head: &Head| {

@@ -28,6 +28,7 @@ pub(super) fn check_arguments_are_bound(
 ) {
     for (row, effect) in place.effects() {
         let Some(action) = &effect.syntax.action else { continue };
+        check_no_argument_is_passed_twice(action, errors);
         for name in action.arguments.iter().filter(|name| !row.is_some_and(|it| binds(it, name))) {
             check_argument(checked, place, row, name, errors);
         }
@@ -39,6 +40,15 @@ pub(super) fn check_arguments_are_bound(
         }
         for name in &action.arguments {
             check_argument(checked, place, None, name, errors);
+        }
+    }
+}
+
+fn check_no_argument_is_passed_twice(action: &Action, errors: &mut Errors) {
+    for (index, name) in action.arguments.iter().enumerate() {
+        if action.arguments[..index].contains(name) {
+            let message = format!("`{}` is passed already; pass it once", text(name));
+            errors.at(span(name), message);
         }
     }
 }

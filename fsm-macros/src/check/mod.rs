@@ -23,6 +23,9 @@ use crate::model::Machine;
 /// Checks everything. What is wrong is in `errors` afterwards, and the answer is the machine mended
 /// as far as the mistakes let it be.
 pub(crate) fn check<'m>(machine: &'m Machine, errors: &mut Errors) -> Option<Checked<'m>> {
+    if !options::check_there_are_options(machine, errors) {
+        return resolve::resolve(machine, errors);
+    }
     options::check_there_is_a_context(machine, errors);
     options::check_a_plain_machine_has_no_connection(machine, errors);
     options::check_a_connection_owns_its_data(machine, errors);
@@ -52,21 +55,23 @@ fn check_states(checked: &Checked<'_>, errors: &mut Errors) {
 fn check_rows(checked: &Checked<'_>, errors: &mut Errors) {
     for place in &checked.places {
         events::check_events_exist_here(checked, place, errors);
-        events::check_alternatives_are_of_one_kind(place, errors);
+        events::check_alternatives_go_together(place, errors);
+        events::check_alternatives_bind_the_same_names(place, errors);
         events::check_there_is_one_row_per_event(place, errors);
         events::check_what_is_ignored_could_happen(place, errors);
         fields::check_arguments_are_bound(checked, place, errors);
         fields::check_bound_names_are_no_fields(checked, place, errors);
         fields::check_carried_fields_exist(checked, place, errors);
-        targets::check_rows_do_something(place, errors);
+        targets::check_rows_do_something(checked, place, errors);
         targets::check_targets_are_listed_once(checked, place, errors);
         targets::check_targets_can_be_built(checked, place, errors);
         targets::check_error_rows_lead_out(checked, place, errors);
-        deadlines::check_deadlines_stand_on_states(place, errors);
+        deadlines::check_deadlines_stand_on_states(checked, place, errors);
         deadlines::check_deadlines_leave(checked, place, errors);
         deadlines::check_there_is_one_deadline_of_a_kind(place, errors);
         deadlines::check_input_is_waited_for_where_it_is_read(checked, place, errors);
     }
+    events::check_events_have_types(checked, errors);
     targets::check_sets_name_each_state_once(checked, errors);
     actions::check_rows_of_one_action_agree(checked, errors);
 }
@@ -81,6 +86,7 @@ fn check_graph(checked: &Checked<'_>, errors: &mut Errors) {
     if !checked.incomplete {
         events::check_shared_rows_serve_a_state(checked, errors);
         targets::check_errors_can_happen(checked, errors);
+        targets::check_sets_are_used(checked, errors);
         states::check_every_state_is_reachable(checked, errors);
         deadlines::check_no_state_waits_for_ever(checked, errors);
     }

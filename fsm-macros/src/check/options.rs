@@ -6,6 +6,18 @@ use crate::model::Machine;
 /// Keys that speak of a connection.
 const CONNECTION_KEYS: [&str; 5] = ["reply", "message", "shared", "stall", "backlog"];
 
+/// Answers whether the machine says what it is; without that nothing else can be said of it.
+pub(super) fn check_there_are_options(machine: &Machine, errors: &mut Errors) -> bool {
+    if !machine.options.present {
+        let message = format!(
+            "`{}` has no `#[machine(..)]`; add `#[machine(context = .., input = ..)]`",
+            machine.name
+        );
+        errors.at(machine.name.span(), message);
+    }
+    machine.options.present
+}
+
 pub(super) fn check_there_is_a_context(machine: &Machine, errors: &mut Errors) {
     if machine.options.unread {
         return;

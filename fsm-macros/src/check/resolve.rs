@@ -74,11 +74,16 @@ impl<'m, 'e> Resolver<'m, 'e> {
         }
         places
     }
+
     fn sets(&mut self) {
         for set in &self.machine.sets {
             let targets = set.targets.iter().filter_map(|target| self.target(target, false));
             let targets = without_doubles(targets);
-            let name = self.outcome_name(&set.name);
+            let mut name = self.outcome_name(&set.name);
+            // A second set of one name is reported elsewhere, and must not be a second type.
+            while self.outcomes.iter().any(|earlier| earlier.name == name) {
+                name = Ident::new(&format!("{name}_"), name.span());
+            }
             self.outcomes.push(Outcome { name, owner: &set.name, targets });
         }
     }

@@ -24,6 +24,9 @@ pub(super) fn check_names_are_told_apart(machine: &Machine, errors: &mut Errors)
             let message =
                 format!("there is a group `{}` already; name this one otherwise", group.name);
             errors.at(group.name.span(), message);
+        } else if states.iter().any(|state| **state == group.name) {
+            let message = format!("`{}` is a state; give the group another name", group.name);
+            errors.at(group.name.span(), message);
         }
     }
 }

@@ -8,7 +8,13 @@ fn is_error(row: &Row) -> bool {
     row.alternatives.iter().any(|alternative| alternative.head == Head::Error)
 }
 
-pub(super) fn check_rows_do_something(place: &Place<'_>, errors: &mut Errors) {
+pub(super) fn check_rows_do_something(
+    checked: &Checked<'_>,
+    place: &Place<'_>,
+    errors: &mut Errors,
+) {
+    // A state that took the word is reported already.
+    let is_taken = checked.machine.states.iter().any(|state| state.name == "Stay");
     for (row, effect) in
         place.rows().filter(|(row, effect)| !effect.syntax.broken && !is_error(row))
     {
@@ -23,6 +29,7 @@ pub(super) fn check_rows_do_something(place: &Place<'_>, errors: &mut Errors) {
         }
         if let [stay] = &effect.syntax.targets[..]
             && stay.is_stay()
+            && !is_taken
         {
             let message = if has_action {
                 "a row without an arrow stays; leave out `-> Stay`".to_owned()
@@ -51,6 +58,18 @@ pub(super) fn check_sets_name_each_state_once(checked: &Checked<'_>, errors: &mu
             if let Target::Enter(entry) = target {
                 check_is_complete(checked, entry.state, entry.syntax, true, errors);
             }
+        }
+    }
+}
+
+pub(super) fn check_sets_are_used(checked: &Checked<'_>, errors: &mut Errors) {
+    let effects = checked.places.iter().flat_map(Place::effects);
+    let targets: Vec<_> = effects.flat_map(|(_, effect)| &effect.syntax.targets).collect();
+    for set in &checked.machine.sets {
+        if !targets.iter().any(|target| target.name == set.name) {
+            let message =
+                format!("no row leads to `{0}`; add one with `-> {0}`, or leave it out", set.name);
+            errors.at(set.name.span(), message);
         }
     }
 }
@@ -132,7 +151,9 @@ fn check_is_complete(
     let missing = missing.filter(|name| !carried.is_some_and(|it| it.fields.contains(name)));
     let missing: Vec<_> = missing.map(|name| quote::quote!(#name).to_string()).collect();
     let is_answered = has_action && carried.is_none_or(|carried| carried.rest);
-    if missing.is_empty() || is_answered {
+    // That the initial state has data at all is reported already.
+    let is_told = checked.states[state].syntax.initial.is_some();
+    if missing.is_empty() || is_answered || is_told {
         return;
     }
     let name = &target.name;

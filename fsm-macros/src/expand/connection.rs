@@ -1,7 +1,8 @@
 //! `impl Machine for ..`: what the worker drives.
 
 use proc_macro2::{Span, TokenStream};
-use quote::{ToTokens as _, quote};
+use quote::{ToTokens as _, quote, quote_spanned};
+use syn::spanned::Spanned as _;
 use syn::visit_mut::VisitMut;
 use syn::{Lifetime, Type, TypeReference, Visibility};
 
@@ -62,8 +63,11 @@ pub(super) fn types(cx: &Cx<'_, '_>) -> TokenStream {
     let reply = or_default(options.reply.as_ref(), never);
     let message = or_default(options.message.as_ref(), never);
     let error = cx.error_type();
+    // Where rustc refuses a type, it says so at the type as written.
+    let context_span = options.context.as_ref().map_or_else(Span::call_site, span_of);
+    let context = quote_spanned!(context_span=> type Context = #context;);
     quote! {
-        type Context = #context;
+        #context
         type Input<'input> = #input where Self: 'input;
         type Decoder = #decoder;
         type Shared = #shared;
@@ -71,6 +75,11 @@ pub(super) fn types(cx: &Cx<'_, '_>) -> TokenStream {
         type Message = #message;
         type Error = #error;
     }
+}
+
+/// Where a type is written; what is made with this span still means what generated code means.
+fn span_of(ty: &Type) -> Span {
+    Span::call_site().located_at(ty.span())
 }
 
 /// The type with every lifetime that is left open replaced by `name`.
@@ -247,7 +256,7 @@ fn input(cx: &Cx<'_, '_>) -> TokenStream {
     let [context, bytes, seen, io] =
         ["context", "bytes", "seen", "io"].map(|it| name(it, !arms.is_empty()));
     quote! {
-        #[inline]
+        #[inline(always)]
         fn input(
             &mut self,
             #context: &mut Self::Context,

@@ -180,7 +180,8 @@ fn input_arms(cx: &Cx<'_, '_>, state: usize) -> TokenStream {
 }
 
 fn input_row(cx: &Cx<'_, '_>, state: usize, row: &Row<'_>) -> TokenStream {
-    let patterns = row.alternatives.iter().map(|alternative| match &alternative.payload {
+    let inputs = row.alternatives.iter().filter(|it| it.head.is_input());
+    let patterns = inputs.map(|alternative| match &alternative.payload {
         Payload::Variant(variant) => {
             let path = alphabet_path(cx, state, &variant.name);
             let fields = &variant.fields;
@@ -219,31 +220,36 @@ pub(super) fn variant_path(of: &Type, variant: &Ident) -> TokenStream {
     quote!(<#of>::#variant)
 }
 
-/// One arm for each row on an event of the runtime; rows on variants of one alphabet share an arm.
+/// One arm for each row on an event of the runtime; rows on variants of one alphabet share an arm. A row
+/// may answer inputs as well: each of its patterns stands in the match it belongs to.
 fn runtime_arms(cx: &Cx<'_, '_>, state: usize, checked: &State<'_>) -> TokenStream {
     let mut arms = TokenStream::new();
-    let (mut replies, mut messages) = (false, false);
     for row in &checked.rows {
-        let Some(first) = row.alternatives.first() else { continue };
-        match &first.head {
-            Head::Reply(_) if !replies => {
-                replies = true;
-                arms.extend(payload_arm(cx, state, &Head::Reply(None)));
-            }
-            Head::Message(_) if !messages => {
-                messages = true;
-                arms.extend(payload_arm(cx, state, &Head::Message(None)));
-            }
-            Head::Reply(_) | Head::Message(_) | Head::Error => {}
-            head if head.is_input() => {}
-            _ => arms.extend(runtime_row(cx, state, row)),
-        }
+        arms.extend(runtime_row(cx, state, row, is_bare));
+    }
+    for kind in [Head::Reply(None), Head::Message(None)] {
+        arms.extend(payload_arm(cx, state, &kind));
     }
     arms
 }
 
-fn runtime_row(cx: &Cx<'_, '_>, state: usize, row: &Row<'_>) -> TokenStream {
-    let patterns = row.alternatives.iter().map(|it| event_pattern(cx, it));
+/// Tells whether the event is one of the runtime's whose match is the outermost.
+fn is_bare(head: &Head) -> bool {
+    !head.is_input() && !matches!(head, Head::Reply(_) | Head::Message(_) | Head::Error)
+}
+
+/// The arm for those of the row's patterns that are meant, if there are any.
+fn runtime_row(
+    cx: &Cx<'_, '_>,
+    state: usize,
+    row: &Row<'_>,
+    is_meant: impl Fn(&Head) -> bool,
+) -> TokenStream {
+    let meant = row.alternatives.iter().filter(|it| is_meant(&it.head));
+    let patterns: Vec<_> = meant.map(|it| event_pattern(cx, it)).collect();
+    if patterns.is_empty() {
+        return TokenStream::new();
+    }
     let body = body(cx, Site { state, row: Some(row) }, &row.effect);
     quote!(#(#patterns)|* => { #body })
 }
@@ -277,10 +283,12 @@ fn payload_arm(cx: &Cx<'_, '_>, state: usize, kind: &Head) -> TokenStream {
         .iter()
         .filter(|row| row.alternatives.iter().any(|it| kind.covers(&it.head)))
         .collect();
-    if let [row] = rows[..]
-        && row.is_for(kind)
-    {
-        return runtime_row(cx, state, row);
+    match rows[..] {
+        [] => return TokenStream::new(),
+        [row] if row.is_for(kind) => {
+            return runtime_row(cx, state, row, |head| kind.covers(head));
+        }
+        _ => {}
     }
     let options = &cx.checked.machine.options;
     let (event, of) = match kind {
@@ -289,7 +297,8 @@ fn payload_arm(cx: &Cx<'_, '_>, state: usize, kind: &Head) -> TokenStream {
     };
     let path = |variant: &Ident| of.map(|of| variant_path(of, variant)).unwrap_or_default();
     let arms = rows.iter().map(|row| {
-        let patterns = row.alternatives.iter().map(|it| match &it.payload {
+        let meant = row.alternatives.iter().filter(|it| kind.covers(&it.head));
+        let patterns = meant.map(|it| match &it.payload {
             Payload::Variant(variant) => {
                 let (path, fields) = (path(&variant.name), &variant.fields);
                 quote!(#path #fields)

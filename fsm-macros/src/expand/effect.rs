@@ -5,7 +5,7 @@ use quote::{quote, quote_spanned};
 use syn::Member;
 
 use super::switch::{self, From};
-use super::{Cx, local, located, outcome};
+use super::{Cx, local, located, outcome, spanned};
 use crate::check::{Answer, Effect, Entry, Row, Target, binds};
 use crate::model::{Action, Shape};
 
@@ -170,7 +170,7 @@ fn follow(cx: &Cx<'_, '_>, from: From, index: usize, at: Span) -> TokenStream {
 fn answered(cx: &Cx<'_, '_>, entry: &Entry<'_>) -> TokenStream {
     let state = cx.checked.states[entry.state].syntax;
     let span = entry.syntax.name.span();
-    let name = syn::Ident::new(&state.name.to_string(), span);
+    let name = spanned(&state.name, span);
     let members = entry.answered.iter().map(|&index| &state.fields[index].member);
     let fields = members.map(|member| switch::answered_binder(member, span));
     if entry.answered.is_empty() {

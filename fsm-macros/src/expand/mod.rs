@@ -152,6 +152,13 @@ fn located(name: &Ident, at: Span) -> Ident {
     name
 }
 
+/// The name with another token's span: it is that token, spelled right.
+fn spanned(name: &Ident, span: Span) -> Ident {
+    let mut name = name.clone();
+    name.set_span(span);
+    name
+}
+
 /// A local of the generated functions, which no name of the user's can be confused with.
 fn local(name: &str, at: Span) -> Ident {
     Ident::new(name, Span::mixed_site().located_at(at))

@@ -17,9 +17,15 @@ pub(super) struct StateNames {
     pub(super) failed: Ident,
 }
 
+/// The locals of generated functions: a function called so could not be called where they stand.
+const LOCALS: [&str; 12] = [
+    "machine", "context", "event", "input", "io", "outcome", "error", "payload", "decoder",
+    "bytes", "seen", "taken",
+];
+
 /// Names after the states, told apart where two would be the same.
 pub(super) fn of_states(machine: &Machine) -> Vec<StateNames> {
-    let mut taken = HashSet::new();
+    let mut taken: HashSet<String> = LOCALS.map(str::to_owned).into();
     let states = machine.states.iter();
     let names: Vec<_> = states
         .map(|state| unique(snake_case(&state.name.unraw().to_string()), &mut taken))

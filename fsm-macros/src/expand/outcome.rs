@@ -12,7 +12,7 @@ use quote::{ToTokens as _, quote, quote_spanned};
 use syn::visit::Visit;
 use syn::{GenericParam, Generics, Lifetime, Visibility, WherePredicate};
 
-use super::{Cx, located};
+use super::{Cx, located, spanned};
 use crate::check::{Entry, Outcome, Target};
 use crate::model::Shape;
 
@@ -75,7 +75,7 @@ fn entry_variant(cx: &Cx<'_, '_>, entry: &Entry<'_>) -> TokenStream {
     let name = &entry.syntax.name;
     let fields = entry.answered.iter().map(|&index| &state.fields[index]);
     let span = name.span();
-    let name = Ident::new(&state.name.to_string(), span);
+    let name = spanned(&state.name, span);
     if entry.answered.is_empty() {
         return name.into_token_stream();
     }

@@ -4,11 +4,11 @@
 //! away, then the new state stands where the old one stood, then the runtime is told, then `enter`
 //! runs.
 
-use proc_macro2::{Ident, Span, TokenStream};
+use proc_macro2::{Delimiter, Group, Ident, Span, TokenStream};
 use quote::{format_ident, quote, quote_spanned};
 use syn::Member;
 
-use super::{Cx, local, located};
+use super::{Cx, local, spanned};
 use crate::check::Entry;
 use crate::model::{Action, Shape};
 
@@ -116,7 +116,11 @@ pub(super) fn call(
     let io = Ident::new("io", Span::mixed_site());
     let io = (!cx.is_plain()).then_some(io);
     let arguments = arguments.chain(io.map(|io| quote!(#io)));
-    quote_spanned!(span=> #context.#name(#(#arguments),*))
+    // The author's own parentheses: where arguments are wrong, rustc shows and mends these.
+    let arguments = quote_spanned!(span=> #(#arguments),*);
+    let mut arguments = Group::new(Delimiter::Parenthesis, arguments);
+    arguments.set_span(action.parentheses.unwrap_or(span));
+    quote_spanned!(span=> #context.#name #arguments)
 }
 
 /// Puts the new state where the old one is; fields that are carried over move first.
@@ -147,7 +151,7 @@ fn value(cx: &Cx<'_, '_>, entry: &Entry<'_>) -> TokenStream {
     let state = cx.checked.states[entry.state].syntax;
     let span = entry.syntax.name.span();
     let machine = cx.machine_name(span);
-    let name = located(&Ident::new(&state.name.to_string(), span), span);
+    let name = spanned(&state.name, span);
     if state.shape == Shape::Unit {
         return quote!(#machine::#name);
     }

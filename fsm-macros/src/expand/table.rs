@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
-use proc_macro2::{Literal, TokenStream};
+use proc_macro2::{Ident, Literal, TokenStream};
 use quote::{ToTokens as _, quote};
 use syn::Member;
+use syn::ext::IdentExt as _;
 
 use super::Cx;
 use crate::check::{Deadline, Effect, Origin, Row, State, Target};
@@ -19,7 +20,7 @@ const BACKLOG: u64 = 256 * 1024;
 pub(super) fn value(cx: &Cx<'_, '_>) -> TokenStream {
     let machine = cx.checked.machine;
     let runtime = &cx.runtime;
-    let name = machine.name.to_string();
+    let name = plain_name(&machine.name);
     let docs = &machine.docs;
     let input = machine.options.input.as_ref();
     let input = input.map(|ty| crate::parse::text(&ty.to_token_stream())).unwrap_or_default();
@@ -51,7 +52,7 @@ pub(super) fn value(cx: &Cx<'_, '_>) -> TokenStream {
 }
 
 fn group(cx: &Cx<'_, '_>, index: usize) -> TokenStream {
-    let name = cx.checked.machine.groups[index].name.to_string();
+    let name = plain_name(&cx.checked.machine.groups[index].name);
     let states = cx.checked.states.iter().enumerate();
     let members = states.filter(|(_, state)| state.group == Some(index)).map(|(index, _)| index);
     quote!(Group { name: #name, states: &[#(#members),*] })
@@ -59,7 +60,7 @@ fn group(cx: &Cx<'_, '_>, index: usize) -> TokenStream {
 
 fn state(cx: &Cx<'_, '_>, index: usize, state: &State<'_>) -> TokenStream {
     let syntax = state.syntax;
-    let name = syntax.name.to_string();
+    let name = plain_name(&syntax.name);
     let docs = &syntax.docs;
     let kind = kind(cx, index, state);
     let group = optional(state.group);
@@ -69,8 +70,8 @@ fn state(cx: &Cx<'_, '_>, index: usize, state: &State<'_>) -> TokenStream {
     let deadlines = state.deadlines.iter().map(|it| deadline(cx, it));
     let never = optional(state.never);
     let ignores = state.ignores.iter().map(|it| it.head.to_string());
-    let enter = optional(syntax.enter.as_ref().map(|action| action.name.to_string()));
-    let leave = optional(syntax.leave.as_ref().map(|action| action.name.to_string()));
+    let enter = optional(syntax.enter.as_ref().map(|action| plain_name(&action.name)));
+    let leave = optional(syntax.leave.as_ref().map(|action| plain_name(&action.name)));
     let decode = optional(syntax.decode.as_ref().map(|decode| {
         let field = member(&decode.field);
         let alphabet = crate::parse::text(&decode.alphabet.to_token_stream());
@@ -192,7 +193,7 @@ fn deadline(cx: &Cx<'_, '_>, deadline: &Deadline<'_>) -> TokenStream {
             quote!(Fixed(#limit))
         }
         Limit::Method(method) => {
-            let name = method.name.to_string();
+            let name = plain_name(&method.name);
             quote!(Method(#name))
         }
     };
@@ -228,7 +229,7 @@ fn deadline_kind(kind: Kind) -> TokenStream {
 }
 
 fn action(effect: &Effect<'_>) -> TokenStream {
-    optional(effect.syntax.action.as_ref().map(|action| action.name.to_string()))
+    optional(effect.syntax.action.as_ref().map(|action| plain_name(&action.name)))
 }
 
 fn origin(origin: Origin) -> TokenStream {
@@ -304,7 +305,12 @@ fn optional<T: quote::ToTokens>(value: Option<T>) -> TokenStream {
 
 fn member(member: &Member) -> String {
     match member {
-        Member::Named(name) => name.to_string(),
+        Member::Named(name) => plain_name(name),
         Member::Unnamed(index) => index.index.to_string(),
     }
+}
+
+/// A name as the table has it, without `r#`.
+fn plain_name(name: &Ident) -> String {
+    name.unraw().to_string()
 }

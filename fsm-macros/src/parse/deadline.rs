@@ -83,8 +83,18 @@ fn kind(input: ParseStream<'_>) -> syn::Result<Kind> {
         "of" => next(input, &first, &["partial"]).map(|_| Kind::OfPartial),
         _ if input.peek(LitInt) => {
             let bytes: LitInt = input.parse()?;
+            if !input.peek(Ident) {
+                let message = format!("`bytes` is missing; write `without {bytes} bytes`");
+                return Err(syn::Error::new(bytes.span(), message));
+            }
             next(input, &first, &["bytes"])?;
-            bytes.base10_parse().map(Kind::WithoutBytes)
+            match bytes.base10_parse()? {
+                0 => {
+                    let message = "no bytes at all are no limit; write at least `1`";
+                    Err(syn::Error::new(bytes.span(), message))
+                }
+                bytes => Ok(Kind::WithoutBytes(bytes)),
+            }
         }
         _ => Ok(match next(input, &first, &["input", "progress"])? {
             "input" => Kind::WithoutInput,

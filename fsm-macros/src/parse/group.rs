@@ -22,6 +22,10 @@ pub(super) fn parse(input: ParseStream<'_>) -> syn::Result<(Group, Errors)> {
             break;
         }
     }
+    if members.is_empty() {
+        let message = format!("`{name}` has no states; name them, such as `{name}: A, B`");
+        return Err(syn::Error::new(name.span(), message));
+    }
     let mut group = Group { name, members, scope: Scope::default() };
     if input.is_empty() {
         return Ok((group, Errors::default()));

@@ -15,13 +15,12 @@ pub(crate) use row::text;
 use proc_macro2::Span;
 use syn::ext::IdentExt as _;
 use syn::parse::ParseStream;
-use syn::punctuated::Punctuated;
 use syn::spanned::Spanned as _;
 use syn::{Attribute, Data, DeriveInput, Fields, Ident, Meta, Token, Variant};
 
 use attribute::{Docs, arguments};
 
-use crate::diag::{Errors, did_you_mean, nearest};
+use crate::diag::{Errors, did_you_mean, listed, nearest};
 use crate::model::{
     Class, Decode, Field, Machine, Options, OutcomeSet, Scope, Shape, Shed, State, Terminal,
 };
@@ -74,10 +73,16 @@ fn machine_attributes(machine: &mut Machine, attributes: &[Attribute], errors: &
                     None => (machine.incomplete, machine.shared.unread) = (true, true),
                 }
             }
-            "outcome" => match errors.keep(arguments(attribute, "Name: A | B", outcome_set)) {
-                Some(set) => machine.sets.push(set),
-                None => (machine.incomplete, machine.sets_unread) = (true, true),
-            },
+            "outcome" => {
+                let mut found = Errors::default();
+                let parsed =
+                    arguments(attribute, "Name: A | B", |input| outcome_set(input, &mut found));
+                match errors.keep(parsed) {
+                    Some(set) => machine.sets.push(set),
+                    None => (machine.incomplete, machine.sets_unread) = (true, true),
+                }
+                errors.take(found);
+            }
             "class" => {
                 machine.options.class = errors.keep(arguments(attribute, "preferred", class));
             }
@@ -220,19 +225,22 @@ fn choose<T: Copy>(input: ParseStream<'_>, known: &[(&str, T)]) -> syn::Result<T
     }
     let names: Vec<_> = known.iter().map(|(name, _)| *name).collect();
     let near = nearest(&word.to_string(), names.iter().copied());
-    let instead = format!("write `{}`", names.join("` or `"));
+    let instead = format!("write {}", listed(&names).replace(" and ", " or "));
     let message = format!("`{word}` is not known here{}", did_you_mean(near, instead));
     Err(syn::Error::new(word.span(), message))
 }
 
-fn outcome_set(input: ParseStream<'_>) -> syn::Result<OutcomeSet> {
+fn outcome_set(input: ParseStream<'_>, errors: &mut Errors) -> syn::Result<OutcomeSet> {
     let example = "a named outcome is a name and its targets; write `outcome(Name: A | B)`";
     let name = instead(input.parse(), example)?;
     instead(input.parse::<Token![:]>(), example)?;
-    let targets = Punctuated::<_, Token![|]>::parse_separated_nonempty_with(input, row::target)?;
+    let mut targets = vec![row::target(input, errors)?];
+    while input.parse::<Option<Token![|]>>()?.is_some() {
+        targets.push(row::target(input, errors)?);
+    }
     match attribute::use_up(input) {
         Some(rest) => Err(syn::Error::new(rest, example)),
-        None => Ok(OutcomeSet { name, targets: targets.into_iter().collect() }),
+        None => Ok(OutcomeSet { name, targets }),
     }
 }
 

@@ -19,6 +19,7 @@ const KEYS: [&str; 11] = [
 
 /// Reads the keys of one attribute. A key that cannot be read leaves the others standing.
 pub(super) fn parse(attribute: &Attribute, options: &mut Options, errors: &mut Errors) {
+    options.present = true;
     let mut found = Errors::default();
     let parsed = arguments(attribute, "context = Client", |input| {
         while !input.is_empty() {

@@ -57,7 +57,7 @@ pub(crate) fn text(tokens: &TokenStream) -> String {
 /// `=> action(args)? -> TARGET | TARGET`. What cannot be read marks the effect as broken.
 pub(super) fn effect(input: ParseStream<'_>, errors: &mut Errors) -> Effect {
     let mut effect = Effect::default();
-    if let Err(error) = read_effect(input, &mut effect) {
+    if let Err(error) = read_effect(input, &mut effect, errors) {
         errors.push(error);
         effect.broken = true;
         use_up(input);
@@ -65,7 +65,11 @@ pub(super) fn effect(input: ParseStream<'_>, errors: &mut Errors) -> Effect {
     effect
 }
 
-fn read_effect(input: ParseStream<'_>, effect: &mut Effect) -> syn::Result<()> {
+fn read_effect(
+    input: ParseStream<'_>,
+    effect: &mut Effect,
+    errors: &mut Errors,
+) -> syn::Result<()> {
     if input.peek(Token![=>]) {
         let arrow: Token![=>] = input.parse()?;
         if input.is_empty() {
@@ -82,9 +86,9 @@ fn read_effect(input: ParseStream<'_>, effect: &mut Effect) -> syn::Result<()> {
             let message = "a target is missing; name the state the row leads to";
             return Err(syn::Error::new(span, message));
         }
-        effect.targets.push(target(input)?);
+        effect.targets.push(target(input, errors)?);
         while input.parse::<Option<Token![|]>>()?.is_some() {
-            effect.targets.push(target(input)?);
+            effect.targets.push(target(input, errors)?);
         }
     }
     Ok(())
@@ -124,9 +128,10 @@ pub(super) fn action(input: ParseStream<'_>) -> syn::Result<Action> {
         return Err(syn::Error::new(name.span(), message));
     }
     let mut arguments = Vec::new();
+    let mut parentheses = None;
     if input.peek(token::Paren) {
         let content;
-        syn::parenthesized!(content in input);
+        parentheses = Some(syn::parenthesized!(content in input).span.join());
         let parsed = inside(&content, |input| {
             Punctuated::<_, Token![,]>::parse_terminated_with(input, argument)
         })?;
@@ -134,7 +139,7 @@ pub(super) fn action(input: ParseStream<'_>) -> syn::Result<Action> {
     }
     let fallible =
         if input.peek(Token![?]) { Some(input.parse::<Token![?]>()?.spans[0]) } else { None };
-    Ok(Action { name, arguments, fallible })
+    Ok(Action { name, arguments, parentheses, fallible })
 }
 
 fn argument(input: ParseStream<'_>) -> syn::Result<Member> {
@@ -150,7 +155,7 @@ fn argument(input: ParseStream<'_>) -> syn::Result<Member> {
 }
 
 /// `Name`, `Name "label"`, `Name { carried, .. } "label"`.
-pub(super) fn target(input: ParseStream<'_>) -> syn::Result<Target> {
+pub(super) fn target(input: ParseStream<'_>, errors: &mut Errors) -> syn::Result<Target> {
     if !input.peek(Ident) {
         return Err(missing(input, "expected a target; name a state, a named outcome or `Stay`"));
     }
@@ -159,6 +164,11 @@ pub(super) fn target(input: ParseStream<'_>) -> syn::Result<Target> {
     if input.peek(token::Paren) {
         let message = "a target carries fields in braces; the action answers the others";
         return Err(syn::Error::new(name.span(), message));
+    }
+    if input.peek(Ident) {
+        let label: Ident = input.parse()?;
+        let message = format!("a label is a string; write `\"{label}\"`");
+        errors.at(label.span(), message);
     }
     let label = if input.peek(LitStr) { Some(input.parse()?) } else { None };
     Ok(Target { name, carried, label })

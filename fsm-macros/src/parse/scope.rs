@@ -1,7 +1,7 @@
 //! `on(..)`, `after(..)` and `ignores(..)`, which stand on a state, in a group or on the enum.
 
-use syn::Attribute;
 use syn::parse::ParseStream;
+use syn::{Attribute, Token};
 
 use super::attribute::{arguments, use_up};
 use super::{deadline, row};
@@ -50,10 +50,15 @@ pub(super) fn item(
         _ => row::ignores(input).map(|ignored| scope.ignores.extend(ignored)),
     };
     if let Err(error) = result {
-        (scope.incomplete, scope.unread) = (true, true);
+        // A deadline that cannot be read hides no event.
+        scope.unread |= name != "after";
+        scope.incomplete = true;
         errors.push(error);
         use_up(input);
-    } else if let Some(rest) = use_up(input) {
+    } else if !input.is_empty() {
+        let message = unexpected(name, input);
+        let rest = input.span();
+        use_up(input);
         let effect = match name {
             "on" => scope.rows.last_mut().map(|row| &mut row.effect),
             "after" => scope.deadlines.last_mut().map(|deadline| &mut deadline.effect),
@@ -63,11 +68,20 @@ pub(super) fn item(
             effect.broken = true;
         }
         scope.incomplete = true;
-        let message = match name {
-            "on" => "unexpected token; a row reads `EVENT => action(args) -> TARGET | TARGET`",
-            "after" => "unexpected token; a deadline reads `10s => action(args) -> TARGET`",
-            _ => "unexpected token; events are separated by commas",
-        };
         errors.at(rest, message);
+    }
+}
+
+/// What is wrong with a token where nothing more can stand, in the words for those who come from
+/// elsewhere.
+fn unexpected(name: &str, input: ParseStream<'_>) -> &'static str {
+    match name {
+        "on" if input.peek(Token![if]) => {
+            "a row has no guard; let its action choose among several targets"
+        }
+        "on" if input.peek(Token![,]) => "patterns of one row are separated by `|`, not by commas",
+        "on" => "unexpected token; a row reads `EVENT => action(args) -> TARGET | TARGET`",
+        "after" => "unexpected token; a deadline reads `10s => action(args) -> TARGET`",
+        _ => "unexpected token; events are separated by commas",
     }
 }

@@ -41,6 +41,8 @@ pub(crate) struct Direct {
 }
 
 impl Poll for Direct {
+    const SOURCES_BY_LEVEL: bool = true;
+
     fn new() -> io::Result<Self> {
         let poller = Poller::new()?;
         let flags = TimerfdFlags::CLOEXEC | TimerfdFlags::NONBLOCK;

@@ -1,7 +1,8 @@
 //! Waiting wherever `polling` runs: each readiness is reported once and asked for again.
 //!
 //! That is the only mode every system has. It costs one call an event more than edges, and it is safe: a
-//! short read needs no second one, and a dead connection that nobody listens to cannot make the loop spin.
+//! short read needs no second one. A connection that waits for nothing is not watched at all, because
+//! poll(2) reports a hang-up to whoever watches for nothing, without end.
 #![allow(unsafe_code, reason = "`polling` cannot know that a source outlives its registration")]
 
 use std::io;
@@ -24,6 +25,8 @@ pub(crate) struct Portable {
 }
 
 impl Poll for Portable {
+    const SOURCES_BY_LEVEL: bool = false;
+
     fn new() -> io::Result<Self> {
         let poller = Poller::new()?;
         Ok(Self { poller, events: Events::new(), ready: Vec::new(), next: 0 })
@@ -56,15 +59,7 @@ impl Poll for Portable {
     }
 
     fn add(&mut self, socket: BorrowedFd<'_>, key: Key) -> io::Result<()> {
-        // SAFETY: the worker owns the socket in its slab and has one way to let go of it, `Real::close`,
-        // which calls `forget` before the descriptor is closed.
-        unsafe {
-            self.poller.add_with_mode(
-                socket.as_raw_fd(),
-                Event::none(key.word()),
-                PollMode::Oneshot,
-            )
-        }
+        self.watch(socket, Event::none(key.word()))
     }
 
     fn add_source(&mut self, source: BorrowedFd<'_>, key: Key) -> io::Result<()> {
@@ -81,11 +76,15 @@ impl Poll for Portable {
 
     fn rearm(&mut self, socket: BorrowedFd<'_>, key: Key, waits: Ready) -> io::Result<()> {
         if waits == Ready::NONE {
+            self.forget(socket);
             return Ok(());
         }
         let readable = waits.has(Ready::READ);
         let interest = Event::new(key.word(), readable, waits.has(Ready::WRITE));
-        self.poller.modify_with_mode(socket, interest, PollMode::Oneshot)
+        match self.poller.modify_with_mode(socket, interest, PollMode::Oneshot) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => self.watch(socket, interest),
+            modified => modified,
+        }
     }
 
     fn rearm_source(&mut self, source: BorrowedFd<'_>, key: Key) -> io::Result<()> {
@@ -93,12 +92,20 @@ impl Poll for Portable {
     }
 
     fn forget(&mut self, socket: BorrowedFd<'_>) {
-        // A connection that ended in its first slice was never added.
+        // A connection that ended in its first slice, or waited for nothing, is not there.
         let _ = self.poller.delete(socket);
     }
 
     fn remove_source(&mut self, source: BorrowedFd<'_>) -> io::Result<()> {
         self.poller.delete(source)
+    }
+}
+
+impl Portable {
+    fn watch(&mut self, socket: BorrowedFd<'_>, interest: Event) -> io::Result<()> {
+        // SAFETY: the worker owns the socket in its slab and has one way to let go of it, `Real::close`,
+        // which calls `forget` before the descriptor is closed.
+        unsafe { self.poller.add_with_mode(socket.as_raw_fd(), interest, PollMode::Oneshot) }
     }
 }
 

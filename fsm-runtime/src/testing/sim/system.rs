@@ -114,7 +114,7 @@ impl System {
         if self.listener.is_open {
             self.listener.backlog.push_back(number);
         } else {
-            self.with(number, |wire, air| wire.abort(air));
+            self.with(number, Wire::abort);
         }
         self.pump(number);
         number
@@ -131,7 +131,7 @@ impl System {
         self.close_listeners();
         for number in 0..self.wires.len() {
             if self.wires[number].server.phase == Phase::Open {
-                self.with(number, |wire, air| wire.close(air));
+                self.with(number, Wire::close);
                 self.pump(number);
             }
         }
@@ -344,6 +344,8 @@ impl System {
 impl Sys for System {
     type Socket = usize;
 
+    const LISTENERS_BY_LEVEL: bool = false;
+
     fn now(&mut self) -> u64 {
         self.now
     }
@@ -399,7 +401,7 @@ impl Sys for System {
             let answer = Accept::failed(error);
             if matches!(answer, Accept::Retry) && error != Errno::INTR {
                 self.listener.backlog.pop_front();
-                self.with(number, |wire, air| wire.abort(air));
+                self.with(number, Wire::abort);
                 self.pump(number);
             }
             return answer;
@@ -431,7 +433,7 @@ impl Sys for System {
     fn close_listeners(&mut self) {
         self.listener.is_open = false;
         for number in std::mem::take(&mut self.listener.backlog) {
-            self.with(number, |wire, air| wire.abort(air));
+            self.with(number, Wire::abort);
             self.pump(number);
         }
     }
@@ -551,7 +553,7 @@ impl Sys for System {
         self.note(Call::Close, socket, 0);
         assert_eq!(self.wires[socket].server.phase, Phase::Open, "a socket is closed twice");
         self.open -= 1;
-        self.with(socket, |wire, air| wire.close(air));
+        self.with(socket, Wire::close);
         self.pump(socket);
     }
 
@@ -559,7 +561,7 @@ impl Sys for System {
         self.note(Call::Abort, socket, 0);
         assert_eq!(self.wires[socket].server.phase, Phase::Open, "a socket is closed twice");
         self.open -= 1;
-        self.with(socket, |wire, air| wire.abort(air));
+        self.with(socket, Wire::abort);
         self.pump(socket);
     }
 

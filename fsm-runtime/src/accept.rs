@@ -1,0 +1,179 @@
+//! How a worker accepts: in bounded batches, with a pause when descriptors run out.
+
+use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::Duration;
+
+use crate::connection::{Connection, Flags, ticks};
+use crate::machine::Machine;
+use crate::peer::Peer;
+use crate::sys::{Accept, Sys};
+use crate::wheel::is_before;
+use crate::worker::Worker;
+
+/// The connections accepted in a row before others are served; Redis takes 10, libuv 32.
+const ACCEPT_BATCH: usize = 16;
+
+/// How long accepting pauses when descriptors have run out; nginx waits 500 ms.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// What is known of the listeners.
+#[derive(Default)]
+pub(crate) struct Accepting {
+    /// Those with connections to accept.
+    pub(crate) ready: Vec<usize>,
+    /// Set while descriptors are short: when to try again, in ticks.
+    pub(crate) paused_until: Option<u32>,
+    /// Those that the system does not report, for the time of a pause.
+    off: Vec<usize>,
+    /// The last try after a pause found them short again, so those who wait are turned away.
+    refuses: bool,
+    /// The turn of the loop in which somebody was last accepted.
+    last_turn: u64,
+}
+
+impl<M, S, F> Worker<M, S, F>
+where
+    M: Machine,
+    M::Decoder: Clone,
+    S: Sys,
+    F: FnMut(&Peer) -> M::Context,
+{
+    /// Notes that somebody waits at a listener.
+    pub(crate) fn note_listener(&mut self, number: usize) {
+        if !self.accepting.ready.contains(&number) && self.accepting.paused_until.is_none() {
+            self.accepting.ready.push(number);
+        }
+    }
+
+    /// Accepts what waits at the listeners, a bounded number.
+    pub(crate) fn accept(&mut self) -> io::Result<()> {
+        if let Some(until) = self.accepting.paused_until
+            && !is_before(self.now, until)
+        {
+            self.resume_accepting();
+        }
+        let crowded = self.is_crowded();
+        let (mut room, mut failed) = (ACCEPT_BATCH, 0);
+        while room > 0
+            && let Some(&listener) = self.accepting.ready.last()
+        {
+            room -= 1;
+            match self.sys.accept(listener) {
+                Accept::Socket(socket, peer) => {
+                    self.admit(socket, &peer);
+                    if S::LISTENERS_BY_LEVEL && !crowded {
+                        self.accepting.ready.pop();
+                    }
+                }
+                Accept::WouldBlock => drop(self.accepting.ready.pop()),
+                Accept::Retry => {
+                    self.summary.failed_accepts += 1;
+                    failed += 1;
+                }
+                Accept::Exhausted(error) => self.pause_accepting(listener, &error),
+                Accept::Broken(error) => return Err(error),
+            }
+        }
+        if failed == ACCEPT_BATCH {
+            tracing::warn!("accepting pauses: it brings nothing but failures");
+            self.summary.pauses += 1;
+            self.suspend_accepting();
+        }
+        Ok(())
+    }
+
+    /// Tells whether clients come so fast that it pays to ask for the next one before it is reported: the
+    /// listeners are ready in a turn that follows one with an accept. Otherwise the call that finds nobody
+    /// would be one in ten of a short connection's.
+    fn is_crowded(&mut self) -> bool {
+        if self.accepting.ready.is_empty() {
+            return false;
+        }
+        let before = std::mem::replace(&mut self.accepting.last_turn, self.turns);
+        before + 1 == self.turns
+    }
+
+    /// Takes in a new connection; its first slice reads at once.
+    fn admit(&mut self, socket: S::Socket, peer: &Peer) {
+        self.accepting.refuses = false;
+        let made =
+            catch_unwind(AssertUnwindSafe(|| ((self.make_context)(peer), self.decoder.clone())));
+        let Ok((context, decoder)) = made else {
+            self.summary.panics += 1;
+            tracing::error!(%peer, "making the context of a connection panicked");
+            return self.sys.close(socket);
+        };
+        let connection = Connection::new(socket, decoder, context, self.now);
+        match self.connections.insert(connection) {
+            Ok((index, _)) => {
+                self.summary.accepted += 1;
+                tracing::debug!(%peer, index, "accepted");
+                self.wake(index, Flags::NONE);
+            }
+            Err(connection) => {
+                self.summary.refused += 1;
+                self.sys.close(connection.socket);
+            }
+        }
+    }
+
+    /// Stops accepting for a while because descriptors have run out. The first time those who wait are left
+    /// waiting; if a pause did not help they are turned away, so that they need not wait for nothing.
+    #[cold]
+    fn pause_accepting(&mut self, listener: usize, error: &io::Error) {
+        if self.accepting.refuses {
+            self.refuse(listener);
+        } else {
+            tracing::warn!(%error, open = self.connections.len(), "accepting pauses");
+        }
+        self.accepting.refuses = true;
+        self.summary.pauses += 1;
+        self.suspend_accepting();
+    }
+
+    /// Stops listening until a pause has passed.
+    fn suspend_accepting(&mut self) {
+        self.accepting.ready.clear();
+        self.accepting.paused_until = Some(self.now.wrapping_add(ticks(ACCEPT_PAUSE)));
+        for listener in 0..self.sys.listeners() {
+            if self.accepting.off.contains(&listener) {
+                continue;
+            }
+            match self.sys.listen(listener, false) {
+                Ok(()) => self.accepting.off.push(listener),
+                Err(error) => tracing::error!(%error, listener, "a listener could not be paused"),
+            }
+        }
+    }
+
+    /// Accepts with the reserve descriptor and closes at once, up to a batch.
+    fn refuse(&mut self, listener: usize) {
+        for _ in 0..ACCEPT_BATCH {
+            self.sys.release_reserve();
+            let Accept::Socket(socket, peer) = self.sys.accept(listener) else { break };
+            self.summary.refused += 1;
+            tracing::debug!(%peer, "refused: no descriptor is left");
+            self.sys.close(socket);
+            self.sys.keep_reserve();
+        }
+        self.sys.keep_reserve();
+    }
+
+    /// Listens again. What the system cannot do now it can perhaps do after another pause: a server that
+    /// cannot accept still serves those it has.
+    fn resume_accepting(&mut self) {
+        self.accepting.paused_until = None;
+        self.sys.keep_reserve();
+        while let Some(&listener) = self.accepting.off.last() {
+            if let Err(error) = self.sys.listen(listener, true) {
+                tracing::error!(%error, listener, "a listener could not be resumed");
+                return self.suspend_accepting();
+            }
+            self.accepting.off.pop();
+        }
+        for listener in 0..self.sys.listeners() {
+            self.note_listener(listener);
+        }
+    }
+}

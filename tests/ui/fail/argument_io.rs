@@ -1,0 +1,20 @@
+//! `io` is passed by itself.
+use fsm_runtime::{Lines, Machine};
+
+struct Client;
+
+#[derive(Machine)]
+#[machine(context = Client, input = Lines<'_>)]
+enum Sink {
+    #[initial]
+    #[ignores(Line, TooLong)]
+    #[on(eof => ended(io) -> Closed)]
+    #[on(shutdown -> Closed)]
+    #[after(1min without input -> Closed)]
+    Reading,
+
+    #[terminal]
+    Closed,
+}
+
+fn main() {}

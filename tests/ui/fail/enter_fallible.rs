@@ -1,0 +1,21 @@
+//! An action for entering is written with `?`.
+use fsm_runtime::Machine;
+
+struct Hinge;
+enum Hand { Push, Pull }
+
+#[derive(Machine)]
+#[machine(plain, context = Hinge, input = Hand)]
+enum Door {
+    #[initial]
+    #[on(Push -> Open)]
+    #[ignores(Pull)]
+    Shut,
+
+    #[on(Pull -> Shut)]
+    #[ignores(Push)]
+    #[enter(creak?)]
+    Open,
+}
+
+fn main() {}

@@ -1,0 +1,22 @@
+//! A state has two actions for entering it.
+use fsm_runtime::Machine;
+
+struct Hinge;
+enum Hand { Push, Pull }
+
+#[derive(Machine)]
+#[machine(plain, context = Hinge, input = Hand)]
+enum Door {
+    #[initial]
+    #[on(Push -> Open)]
+    #[ignores(Pull)]
+    Shut,
+
+    #[on(Pull -> Shut)]
+    #[ignores(Push)]
+    #[enter(creak)]
+    #[enter(squeak)]
+    Open,
+}
+
+fn main() {}

@@ -1,0 +1,20 @@
+//! A state ignores nothing, in so many words.
+use fsm_runtime::Machine;
+
+struct Hinge;
+enum Hand { Push, Pull }
+
+#[derive(Machine)]
+#[machine(plain, context = Hinge, input = Hand)]
+enum Door {
+    #[initial]
+    #[on(Push -> Open)]
+    #[ignores()]
+    Shut,
+
+    #[on(Pull -> Shut)]
+    #[ignores(Push)]
+    Open,
+}
+
+fn main() {}

@@ -1,0 +1,19 @@
+//! No state is the initial one.
+use fsm_runtime::Machine;
+
+struct Hinge;
+enum Hand { Push, Pull }
+
+#[derive(Machine)]
+#[machine(plain, context = Hinge, input = Hand)]
+enum Door {
+    #[on(Push -> Open)]
+    #[ignores(Pull)]
+    Shut,
+
+    #[on(Pull -> Shut)]
+    #[ignores(Push)]
+    Open,
+}
+
+fn main() {}

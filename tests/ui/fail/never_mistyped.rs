@@ -1,0 +1,20 @@
+//! The word for waiting for ever is mistyped.
+use fsm_runtime::{Lines, Machine};
+
+struct Client;
+
+#[derive(Machine)]
+#[machine(context = Client, input = Lines<'_>)]
+enum Sink {
+    #[initial]
+    #[ignores(Line, TooLong)]
+    #[on(eof -> Closed)]
+    #[on(shutdown -> Closed)]
+    #[after(nevre = "why not")]
+    Reading,
+
+    #[terminal]
+    Closed,
+}
+
+fn main() {}

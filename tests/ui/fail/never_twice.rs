@@ -1,0 +1,21 @@
+//! Waiting for ever has two reasons.
+use fsm_runtime::{Lines, Machine};
+
+struct Client;
+
+#[derive(Machine)]
+#[machine(context = Client, input = Lines<'_>)]
+enum Sink {
+    #[initial]
+    #[ignores(Line, TooLong)]
+    #[on(eof -> Closed)]
+    #[on(shutdown -> Closed)]
+    #[after(never = "one")]
+    #[after(never = "two")]
+    Reading,
+
+    #[terminal]
+    Closed,
+}
+
+fn main() {}

@@ -1,0 +1,21 @@
+//! An outcome set contains itself.
+use fsm_runtime::Machine;
+
+struct Hinge;
+enum Hand { Push, Pull }
+
+#[derive(Machine)]
+#[machine(plain, context = Hinge, input = Hand)]
+#[outcome(Moved: Open | Moved)]
+enum Door {
+    #[initial]
+    #[on(Push => push -> Moved)]
+    #[ignores(Pull)]
+    Shut,
+
+    #[on(Pull -> Shut)]
+    #[ignores(Push)]
+    Open,
+}
+
+fn main() {}

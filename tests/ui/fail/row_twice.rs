@@ -1,0 +1,21 @@
+//! Two rows for one event.
+use fsm_runtime::Machine;
+
+struct Hinge;
+enum Hand { Push, Pull }
+
+#[derive(Machine)]
+#[machine(plain, context = Hinge, input = Hand)]
+enum Door {
+    #[initial]
+    #[on(Push -> Open)]
+    #[ignores(Pull)]
+    #[on(Push -> Shut)]
+    Shut,
+
+    #[on(Pull -> Shut)]
+    #[ignores(Push)]
+    Open,
+}
+
+fn main() {}

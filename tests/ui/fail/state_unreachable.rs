@@ -1,0 +1,20 @@
+//! No row leads to a state.
+use fsm_runtime::Machine;
+
+struct Hinge;
+enum Hand { Push, Pull }
+
+#[derive(Machine)]
+#[machine(plain, context = Hinge, input = Hand)]
+enum Door {
+    #[initial]
+    #[on(Push -> Shut)]
+    #[ignores(Pull)]
+    Shut,
+
+    #[on(Pull -> Shut)]
+    #[ignores(Push)]
+    Open,
+}
+
+fn main() {}

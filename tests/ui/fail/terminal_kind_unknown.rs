@@ -1,0 +1,20 @@
+//! A terminal state of a kind that is not there.
+use fsm_runtime::{Lines, Machine};
+
+struct Client;
+
+#[derive(Machine)]
+#[machine(context = Client, input = Lines<'_>)]
+enum Sink {
+    #[initial]
+    #[ignores(Line, TooLong)]
+    #[on(eof -> Closed)]
+    #[on(shutdown -> Closed)]
+    #[after(1min without input -> Closed)]
+    Reading,
+
+    #[terminal(abrot)]
+    Closed,
+}
+
+fn main() {}

@@ -1,0 +1,21 @@
+//! A terminal state ignores an event it cannot see.
+use fsm_runtime::{Lines, Machine};
+
+struct Client;
+
+#[derive(Machine)]
+#[machine(context = Client, input = Lines<'_>)]
+enum Sink {
+    #[initial]
+    #[ignores(Line, TooLong)]
+    #[on(eof -> Closed)]
+    #[on(shutdown -> Closed)]
+    #[after(1min without input -> Closed)]
+    Reading,
+
+    #[terminal]
+    #[ignores(shutdown)]
+    Closed,
+}
+
+fn main() {}

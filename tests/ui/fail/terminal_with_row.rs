@@ -1,0 +1,21 @@
+//! A terminal state has a row.
+use fsm_runtime::{Lines, Machine};
+
+struct Client;
+
+#[derive(Machine)]
+#[machine(context = Client, input = Lines<'_>)]
+enum Sink {
+    #[initial]
+    #[ignores(Line, TooLong)]
+    #[on(eof -> Closed)]
+    #[on(shutdown -> Closed)]
+    #[after(1min without input -> Closed)]
+    Reading,
+
+    #[terminal]
+    #[on(eof -> Reading)]
+    Closed,
+}
+
+fn main() {}

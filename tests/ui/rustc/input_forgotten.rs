@@ -1,0 +1,19 @@
+//! A state forgets an input of the alphabet.
+use fsm_runtime::Machine;
+
+struct Hinge;
+enum Hand { Push, Pull }
+
+#[derive(Machine)]
+#[machine(plain, context = Hinge, input = Hand)]
+enum Door {
+    #[initial]
+    #[on(Push -> Open)]
+    #[ignores(Pull)]
+    Shut,
+
+    #[on(Pull -> Shut)]
+    Open,
+}
+
+fn main() {}
