@@ -76,8 +76,8 @@ const LAYERS: &[(&str, &[&[&str]])] = &[
             &["wheel"],
             &["summary"],
             &["connection"],
-            // A slice is a part of the worker's loop that has a file of its own.
-            &["slice", "worker"],
+            // Accepting and slices are parts of the worker's loop that have files of their own.
+            &["accept", "slice", "worker"],
             &["server"],
             // What tests of machines and of the runtime itself stand on.
             &["testing"],
