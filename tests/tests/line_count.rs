@@ -43,10 +43,24 @@ fn the_table_is_no_longer_than_threads() {
 
 #[test]
 fn what_does_not_count_is_left_out() {
-    let source =
-        "//! Documentation.\n#![allow(\n    lint,\n    reason = \"none\"\n)]\n\nuse a::b;\n\n\
-                  /// Documentation.\nfn main() {\n    // A comment.\n    #[attribute]\n
-                  /// run();\n}\n\n\
-                  #[cfg(test)]\nmod tests {\n    fn more() {}\n}\n";
-    assert_eq!(code_lines(source), ["use a::b;", "fn main() {", "#[attribute]", "run();", "}"]);
+    let source = [
+        "//! Documentation.",
+        "#![allow(",
+        "    lint,",
+        "    reason = \"none\"",
+        ")]",
+        "",
+        "use a::b;",
+        "",
+        "/// Documentation.",
+        "fn main() {",
+        "    // A comment.",
+        "    #[attribute]",
+        "    run();",
+        "}",
+        "#[cfg(test)]",
+        "mod tests {}",
+    ]
+    .join("\n");
+    assert_eq!(code_lines(&source), ["use a::b;", "fn main() {", "#[attribute]", "run();", "}"]);
 }
