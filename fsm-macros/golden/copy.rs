@@ -390,7 +390,7 @@ const _: () = {
                 Self::Closed => ::fsm_runtime::Deadlines::NONE,
             }
         }
-        #[inline]
+        #[inline(always)]
         fn input(
             &mut self,
             _context: &mut Self::Context,

@@ -61,7 +61,8 @@ fn echo_expands_to_what_one_would_have_written() {
     assert_golden("echo.rs", &expansion(ECHO));
 }
 
-/// Data by reference and by value, fields carried over, `?`, a named outcome, a group, `enter` and `leave`.
+/// Data by reference and by value, fields carried over, `?`, a named outcome, a group, `enter` and
+/// `leave`.
 const COPIER: &str = r#"
     #[machine(context = Copier, reply = Reply, error = Failure)]
     #[outcome(Next: Waiting "again" | Closed)]
@@ -122,7 +123,8 @@ fn every_mistake_is_told_at_once() {
         [
             "\"`shutdwn` is not an event; did you mean `shutdown`?\"",
             "\"`Closd` is not a state of `Echo`; did you mean `Closed`?\"",
-            "\"`lin` is neither bound by the event nor a field of `Reading`; did you mean `line`?\"",
+            "\"`lin` is neither bound by the event nor a field of `Reading`; did you mean \
+             `line`?\"",
         ]
     );
 }

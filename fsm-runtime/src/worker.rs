@@ -187,8 +187,8 @@ where
         }
         let drain = if let Drain::Draining(until) = self.drain { Some(until) } else { None };
         let ticks = [self.wheel.next(), self.accepting.paused_until, drain];
-        let next = ticks.into_iter().flatten().min_by_key(|tick| tick.wrapping_sub(self.now));
-        match next {
+        let earlier = |one, other| if is_before(other, one) { other } else { one };
+        match ticks.into_iter().flatten().reduce(earlier) {
             None => Wait::Forever,
             Some(tick) if !is_before(self.now, tick) => Wait::Poll,
             Some(tick) => {

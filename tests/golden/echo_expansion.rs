@@ -204,7 +204,7 @@ const _: () = {
                 Self::Closed => ::fsm_runtime::Deadlines::NONE,
             }
         }
-        #[inline]
+        #[inline(always)]
         fn input(
             &mut self,
             context: &mut Self::Context,

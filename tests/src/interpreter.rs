@@ -99,9 +99,10 @@ impl Interpreter {
         }
         let first = state.rows.iter().find(|row| matches(row.pattern, event))?;
         let ignored = state.ignores.iter().any(|pattern| matches(pattern, event));
-        // What is ignored hides every row of lower standing, and only a state's own row can be
-        // above it.
-        (!ignored || first.origin == Origin::State).then_some(first)
+        // What is ignored hides every row of lower standing, so only a state's own row can be
+        // above it; and `_` takes what nothing else in its place names.
+        let is_above = first.origin == Origin::State && first.pattern != "_";
+        (!ignored || is_above).then_some(first)
     }
 
     fn run(

@@ -1,5 +1,5 @@
-//! The echo server and clients that come in crowds, misbehave, or use up what the server has. The server
-//! is a child process: its descriptors, memory and processor time are seen from outside.
+//! The echo server and clients that come in crowds, misbehave, or use up what the server has. The
+//! server is a child process: its descriptors, memory and processor time are seen from outside.
 #![cfg(target_os = "linux")]
 
 use std::thread;
@@ -8,6 +8,7 @@ use std::time::Duration;
 use fsm_tests::child::Served;
 use fsm_tests::client::Client;
 use fsm_tests::clock::{Stopwatch, eventually};
+use fsm_tests::seeded::Seeded;
 
 const ECHO: &str = env!("CARGO_BIN_EXE_watched_echo");
 
@@ -19,7 +20,8 @@ fn echo(arguments: &[&str]) -> Served {
     Served::start(ECHO, &[&["--listen", "127.0.0.1:0"], arguments].concat())
 }
 
-/// Has the server serve somebody, and answers the number of its descriptors when nobody is connected.
+/// Has the server serve somebody, and answers the number of its descriptors when nobody is
+/// connected.
 fn warm(server: &Served) -> usize {
     let mut client = Client::connect(server.address());
     client.ask(LINE);
@@ -60,7 +62,8 @@ fn twenty_thousand_short_connections_leave_nothing_behind() {
         for _ in 0..connections {
             let mut client = Client::connect(server.address());
             client.ask(LINE);
-            // A reset leaves no port behind in TIME-WAIT, of which there are fewer than connections here.
+            // A reset leaves no port behind in TIME-WAIT, of which there are fewer than connections
+            // here.
             client.reset();
         }
         await_descriptors(&server, before);
@@ -80,7 +83,8 @@ fn clients_that_reset_in_the_middle_harm_nobody() {
     for round in 0..200 {
         let mut client = Client::connect(server.address());
         match round % 4 {
-            // Before a word, in the middle of a line, with an answer unread, with much of it unread.
+            // Before a word, in the middle of a line, with an answer unread, with much of it
+            // unread.
             0 => {}
             1 => client.send(b"half a li"),
             2 => client.send(LINE),
@@ -196,7 +200,8 @@ fn a_polite_client_is_answered_beside_greedy_ones() {
         sending.join().expect("the server's end is theirs");
         reading.join().expect("the server's end is theirs");
     }
-    // The threads of the greedy compete with the server for the processor, so this is no measurement.
+    // The threads of the greedy compete with the server for the processor, so this is no
+    // measurement.
     assert!(median < Duration::from_millis(250), "median {median:?}");
     assert!(longest < Duration::from_secs(3), "longest {longest:?}");
 }
@@ -295,4 +300,104 @@ fn an_idle_server_with_deadlines_uses_no_processor() {
     thread::sleep(Duration::from_secs(1));
     let spent = server.cpu() - used;
     assert!(spent <= Duration::from_millis(20), "{spent:?} of a second");
+}
+
+/// How a client of a random crowd behaves.
+struct Behaviour {
+    sent: Vec<u8>,
+    /// The bytes the kernel may hold for it: few make the server wait again and again.
+    receive_buffer: usize,
+    /// How many bytes it reads at once, and whether it takes its time.
+    reads: usize,
+    is_slow: bool,
+    /// After how many bytes of the answer it leaves with a reset, if it does.
+    leaves_after: Option<usize>,
+}
+
+impl Behaviour {
+    fn random(random: &mut Seeded) -> Self {
+        let most = if random.below(4) == 0 { 900 } else { 60 };
+        let lines = random.below(most);
+        let mut sent = Vec::new();
+        for _ in 0..lines {
+            let longest = if random.below(20) == 0 { 5_000 } else { 300 };
+            let length = random.below(longest);
+            sent.extend((0..length).map(|_| random.byte() | 0x20));
+            sent.push(b'\n');
+        }
+        sent.extend_from_slice(&b"a last word"[..random.below(11)]);
+        let leaves_after = (random.below(5) == 0).then(|| random.below(sent.len() + 1));
+        Self {
+            sent,
+            receive_buffer: 1 << (12 + random.below(6)),
+            reads: 1 + random.below(20_000),
+            is_slow: random.below(8) == 0,
+            leaves_after,
+        }
+    }
+
+    /// Sends in one thread and reads in another, and compares what came with what was sent.
+    fn play(self, address: &str, random: &mut Seeded, seed: u64) {
+        let client = Client::connect(address);
+        rustix::net::sockopt::set_socket_recv_buffer_size(client.stream(), self.receive_buffer)
+            .expect("a socket has buffers");
+        let (mut sender, sent) = (client.another(), self.sent.clone());
+        let mut pace = random.clone();
+        let sending = thread::spawn(move || {
+            let mut left = sent.as_slice();
+            while !left.is_empty() {
+                let (now, later) = left.split_at(1 + pace.below(left.len().min(60_000)));
+                if !sender.try_send(now) {
+                    return;
+                }
+                if pace.below(4) == 0 {
+                    thread::sleep(Duration::from_micros(200));
+                }
+                left = later;
+            }
+            // Whoever has left cannot say so any more.
+            let _ = sender.stream().shutdown(std::net::Shutdown::Write);
+        });
+        let most = self.leaves_after.unwrap_or(usize::MAX);
+        let mut answer = Vec::new();
+        let mut piece = vec![0; self.reads];
+        while answer.len() < most {
+            let read = std::io::Read::read(&mut client.stream(), &mut piece).expect("it answers");
+            if read == 0 {
+                break;
+            }
+            answer.extend_from_slice(&piece[..read]);
+            if self.is_slow {
+                thread::sleep(Duration::from_millis(1));
+            }
+        }
+        assert!(self.sent.starts_with(&answer), "seed {seed}: other bytes came back");
+        if self.leaves_after.is_some() {
+            client.stream().shutdown(std::net::Shutdown::Both).ok();
+            client.reset();
+        } else {
+            assert_eq!(answer.len(), self.sent.len(), "seed {seed}: bytes are missing");
+        }
+        sending.join().expect("a sender does not panic");
+    }
+}
+
+#[test]
+fn random_crowds_each_get_their_own_bytes_back() {
+    let server = echo(&[]);
+    let before = warm(&server);
+    thread::scope(|scope| {
+        for crowd in 0..8 {
+            let address = server.address();
+            scope.spawn(move || {
+                for seed in crowd * 1_000..crowd * 1_000 + 25 {
+                    let mut random = Seeded::new(seed);
+                    Behaviour::random(&mut random).play(address, &mut random, seed);
+                }
+            });
+        }
+    });
+    await_descriptors(&server, before);
+    let ended = server.terminate();
+    assert_eq!((ended.code, ended.stderr.as_str()), (Some(0), ""));
 }

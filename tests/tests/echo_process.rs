@@ -160,10 +160,12 @@ fn a_request_to_stop_closes_idle_clients_and_ends_in_good_order() {
 }
 
 #[test]
-fn a_server_without_clients_stops_at_once() {
-    let ended = echo(&[]).terminate();
-    assert_eq!(ended.code, Some(0));
-    assert!(ended.took < AT_ONCE, "{:?}", ended.took);
+fn a_server_without_clients_stops_at_once_from_the_moment_it_listens() {
+    for _ in 0..20 {
+        let ended = echo(&[]).terminate();
+        assert_eq!(ended.code, Some(0));
+        assert!(ended.took < AT_ONCE, "{:?}", ended.took);
+    }
 }
 
 #[test]
@@ -173,7 +175,8 @@ fn draining_loses_no_byte_that_was_echoed() {
     let line = [[b'x'; 999].as_slice(), b"\n"].concat();
     let sent = line.repeat(3_000);
     let mut sender = client.another();
-    // The kernel takes most of it; what it does not take waits in the server, whose client does not read.
+    // The kernel takes most of it; what it does not take waits in the server, whose client does not
+    // read.
     let sending = thread::spawn(move || sender.try_send(&sent));
     thread::sleep(Duration::from_millis(300));
     server.signal(Signal::TERM);

@@ -220,8 +220,8 @@ pub(super) fn variant_path(of: &Type, variant: &Ident) -> TokenStream {
     quote!(<#of>::#variant)
 }
 
-/// One arm for each row on an event of the runtime; rows on variants of one alphabet share an arm. A row
-/// may answer inputs as well: each of its patterns stands in the match it belongs to.
+/// One arm for each row on an event of the runtime; rows on variants of one alphabet share an arm.
+/// A row may answer inputs as well: each of its patterns stands in the match it belongs to.
 fn runtime_arms(cx: &Cx<'_, '_>, state: usize, checked: &State<'_>) -> TokenStream {
     let mut arms = TokenStream::new();
     for row in &checked.rows {

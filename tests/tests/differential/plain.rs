@@ -2,7 +2,7 @@
 
 use fsm_runtime::Machine;
 use fsm_runtime::table::{Origin, Table};
-use fsm_tests::interpreter::{Answer, Interpreter, Term};
+use fsm_tests::interpreter::{Interpreter, Term};
 use proptest::prelude::*;
 
 use super::{Broken, Script, Step, sample, steps};
@@ -304,6 +304,7 @@ enum Player {
     #[on(Pause => pause(at) -> Paused { disc, .. } | Stay)]
     #[on(Stop -> Stopped { at, disc })]
     #[on(_ => beep)]
+    #[ignores(Volume)]
     Playing { disc: Disc, at: u32 },
 
     #[on(Pause | Play => resume(at, disc) -> Playing)]
@@ -321,7 +322,7 @@ enum Key {
     Pause,
     Stop,
     Eject,
-    Volume(u8),
+    Volume(Disc),
 }
 
 impl Subject for Player {
@@ -343,7 +344,7 @@ impl Subject for Player {
             "Pause" => Key::Pause,
             "Stop" => Key::Stop,
             "Eject" => Key::Eject,
-            _ => Key::Volume(11),
+            _ => Key::Volume(Disc),
         };
         self.handle(script, key);
     }

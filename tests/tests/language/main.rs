@@ -3,6 +3,10 @@
 //! Every machine here is read by a person first. A test that needs a comment to be understood
 //! belongs to a machine with better names.
 #![deny(warnings)]
+#![allow(
+    clippy::needless_pass_by_value,
+    reason = "a row gives away what it owns, whether or not the action keeps it"
+)]
 
 mod connections;
 mod data;
