@@ -83,9 +83,9 @@ where
         Ok(())
     }
 
-    /// Tells whether clients come so fast that it pays to ask for the next one before it is reported: the
-    /// listeners are ready in a turn that follows one with an accept. Otherwise the call that finds nobody
-    /// would be one in ten of a short connection's.
+    /// Tells whether clients come so fast that it pays to ask for the next one before it is
+    /// reported: the listeners are ready in a turn that follows one with an accept. Otherwise the
+    /// call that finds nobody would be one in ten of a short connection's.
     fn is_crowded(&mut self) -> bool {
         if self.accepting.ready.is_empty() {
             return false;
@@ -118,8 +118,9 @@ where
         }
     }
 
-    /// Stops accepting for a while because descriptors have run out. The first time those who wait are left
-    /// waiting; if a pause did not help they are turned away, so that they need not wait for nothing.
+    /// Stops accepting for a while because descriptors have run out. The first time those who wait
+    /// are left waiting; if a pause did not help they are turned away, so that they need not wait
+    /// for nothing.
     #[cold]
     fn pause_accepting(&mut self, listener: usize, error: &io::Error) {
         if self.accepting.refuses {
@@ -160,8 +161,8 @@ where
         self.sys.keep_reserve();
     }
 
-    /// Listens again. What the system cannot do now it can perhaps do after another pause: a server that
-    /// cannot accept still serves those it has.
+    /// Listens again. What the system cannot do now it can perhaps do after another pause: a server
+    /// that cannot accept still serves those it has.
     fn resume_accepting(&mut self) {
         self.accepting.paused_until = None;
         self.sys.keep_reserve();

@@ -1,6 +1,8 @@
-//! What the worker keeps of one connection, and what follows from it alone: whether there is work, what is
-//! waited for, and when its next deadline passes. It calls no system and knows no other connection.
+//! What the worker keeps of one connection, and what follows from it alone: whether there is work,
+//! what is waited for, and when its next deadline passes. It calls no system and knows no other
+//! connection.
 
+use crate::buffers::Buffers;
 use crate::io::Turn;
 use crate::machine::Machine;
 use crate::sys::Ready;
@@ -19,7 +21,8 @@ const LINGER_IDLE: Duration = Duration::from_secs(5);
 /// `lingering_time`).
 const LINGER_TOTAL: Duration = Duration::from_secs(30);
 
-/// The longest deadline in ticks: half of what the tick counter can tell apart, which is over half a year.
+/// The longest deadline in ticks: half of what the tick counter can tell apart, which is over half
+/// a year.
 const MAX_TICKS: u64 = (u32::MAX / 4) as u64;
 
 /// One connection. An idle one owns no heap memory but its slot.
@@ -68,50 +71,6 @@ impl Clocks {
     pub(crate) fn moved(&mut self, bytes: usize, now: u32) {
         self.progress = now;
         self.counted = self.counted.saturating_add(bytes as u32);
-    }
-}
-
-/// Bytes of a connection that wait.
-#[derive(Debug, Default)]
-pub(crate) struct Buffers {
-    /// Input that no decoder has taken.
-    pub(crate) unread: Vec<u8>,
-    /// How much of it the present decoder has looked at without finding an input.
-    pub(crate) seen: usize,
-    /// When the input was begun that is not finished, in ticks.
-    pub(crate) partial_since: u32,
-    /// Output that the kernel has not taken.
-    pub(crate) unsent: Vec<u8>,
-    /// How much of it has gone all the same.
-    pub(crate) sent: usize,
-    /// When unsent output last moved or began to wait, in ticks.
-    pub(crate) stuck_since: u32,
-}
-
-impl Buffers {
-    /// The number of unsent bytes.
-    pub(crate) fn backlog(&self) -> usize {
-        self.unsent.len() - self.sent
-    }
-
-    /// Lets go of what was sent once it is most of the buffer, so that a long queue is not kept twice.
-    pub(crate) fn forget_sent(&mut self) {
-        if self.sent > self.unsent.len() / 2 {
-            self.unsent.drain(..self.sent);
-            self.sent = 0;
-        }
-    }
-
-    /// Empties both directions for the next connection.
-    pub(crate) fn clear(&mut self) {
-        self.unread.clear();
-        self.unsent.clear();
-        self.sent = 0;
-        self.seen = 0;
-    }
-
-    pub(crate) fn is_empty(&self) -> bool {
-        self.unread.is_empty() && self.backlog() == 0
     }
 }
 
@@ -192,8 +151,8 @@ impl<M: Machine, K> Connection<M, K> {
         let interest = machine.interest();
         Self {
             socket,
-            // A client that connects has usually sent already, so the first look comes without being asked
-            // for; a new socket has room to write.
+            // A client that connects has usually sent already, so the first look comes without
+            // being asked for; a new socket has room to write.
             ready: Ready::READ.and(Ready::WRITE),
             interest,
             flags: Flags::NEW.and(Flags::RETIME),
@@ -229,8 +188,8 @@ impl<M: Machine, K> Connection<M, K> {
         self.interest.reads() && !self.flags.has(Flags::HELD) && (fresh || whole)
     }
 
-    /// Tells whether `eof` is to be delivered: the present state has not been told, and nothing stands before
-    /// it that the state could still take.
+    /// Tells whether `eof` is to be delivered: the present state has not been told, and nothing
+    /// stands before it that the state could still take.
     pub(crate) fn ends_input(&self) -> bool {
         let untold = self.flags.has(Flags::INPUT_ENDED) && !self.flags.has(Flags::END_TOLD);
         let waits = self.flags.has(Flags::HELD)
@@ -334,8 +293,8 @@ impl<M: Machine, K> Connection<M, K> {
         }
     }
 
-    /// Which limit has passed at `now`, if one has. A peer that moved enough bytes in time gets as much time
-    /// again.
+    /// Which limit has passed at `now`, if one has. A peer that moved enough bytes in time gets as
+    /// much time again.
     pub(crate) fn overdue(&mut self, now: u32) -> Option<Overdue> {
         loop {
             let (due, overdue) = self.next_deadline()?;

@@ -1,5 +1,6 @@
-//! Input alphabets: how bytes become the inputs that rows match on, and the three that come with the
-//! runtime. A decoder sees bytes and its own limit; it knows no socket, no clock and no machine.
+//! Input alphabets: how bytes become the inputs that rows match on, and the three that come with
+//! the runtime. A decoder sees bytes and its own limit; it knows no socket, no clock and no
+//! machine.
 
 use std::fmt;
 use std::str::FromStr;
@@ -23,23 +24,24 @@ use crate::line_feeds::line_feeds;
 /// ```
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not an input alphabet that can be decoded from bytes",
-    label = "implement `fsm_runtime::Input` for it, or name one that comes with the runtime, such as `Lines<'_>`"
+    label = "implement `fsm_runtime::Input` for it, or name one that comes with the runtime, \
+             such as `Lines<'_>`"
 )]
 pub trait Input<'a>: Sized {
     /// What the decoder keeps between two calls: its limit, and how far a longer input has come.
     type Decoder;
 
-    /// Looks for one input at the front of `bytes`, of which the first `seen` bytes were looked at before
-    /// without finding one. Answers how many bytes the input takes (at least one) and the input, or `None`
-    /// where more bytes are needed.
+    /// Looks for one input at the front of `bytes`, of which the first `seen` bytes were looked at
+    /// before without finding one. Answers how many bytes the input takes (at least one) and the
+    /// input, or `None` where more bytes are needed.
     ///
-    /// The limit is the decoder's own: it must answer an input such as `TooLong` before it asks for more
-    /// bytes than it means to hold.
+    /// The limit is the decoder's own: it must answer an input such as `TooLong` before it asks for
+    /// more bytes than it means to hold.
     fn decode(decoder: &mut Self::Decoder, bytes: &'a [u8], seen: usize) -> Option<(usize, Self)>;
 }
 
-/// The longest line or frame a decoder takes unless told otherwise, in bytes: what the read buffers of
-/// Redis and nginx allow a line to grow to.
+/// The longest line or frame a decoder takes unless told otherwise, in bytes: what the read buffers
+/// of Redis and nginx allow a line to grow to.
 pub const DEFAULT_LIMIT: usize = 64 * 1024;
 
 /// The longest input a decoder can be allowed, in bytes: what the worker holds for one connection.
@@ -102,7 +104,8 @@ impl fmt::Display for ByteLimit {
 pub enum Lines<'a> {
     /// A whole line with its line feed, and with the carriage return before it if there is one.
     Line(&'a [u8]),
-    /// The line is longer than the limit, its line feed not counted; what was read of it is dropped.
+    /// The line is longer than the limit, its line feed not counted; what was read of it is
+    /// dropped.
     TooLong,
 }
 
@@ -125,9 +128,9 @@ impl<'a> Input<'a> for Lines<'a> {
     }
 }
 
-/// Where a line ends that is longer than a block or is all there is: behind its line feed, at zero where more
-/// bytes are needed, far away where the bytes alone are over the limit. One number and not an `Option` of a
-/// line, so that the short lines beside it stay in registers.
+/// Where a line ends that is longer than a block or is all there is: behind its line feed, at zero
+/// where more bytes are needed, far away where the bytes alone are over the limit. One number and
+/// not an `Option` of a line, so that the short lines beside it stay in registers.
 #[inline(never)]
 fn find_line_end(limit: ByteLimit, bytes: &[u8], seen: usize) -> usize {
     match memchr::memchr(b'\n', &bytes[seen..]) {

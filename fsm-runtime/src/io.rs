@@ -1,7 +1,7 @@
 //! What an action may do: queue output, look at the worker's shared data, read and write raw.
 //!
-//! An action only queues; the worker sends when the slice ends. The path of a sent line is kept short
-//! enough to stay in registers: see [`Out::send`].
+//! An action only queues; the worker sends when the slice ends. The path of a sent line is kept
+//! short enough to stay in registers: see [`Out::send`].
 
 use std::io;
 use std::ops::Range;
@@ -50,8 +50,8 @@ impl<'a, M: Machine> Io<'a, M> {
         self.turn
     }
 
-    /// Reads from the socket, for actions of a `readable` row. Answers the number of bytes; zero is the
-    /// peer's end of input.
+    /// Reads from the socket, for actions of a `readable` row. Answers the number of bytes; zero is
+    /// the peer's end of input.
     ///
     /// # Errors
     /// [`io::ErrorKind::WouldBlock`] where nothing is there now, otherwise what the socket died of.
@@ -64,7 +64,8 @@ impl<'a, M: Machine> Io<'a, M> {
     /// Queued output goes first: while some is unsent, nothing more is taken.
     ///
     /// # Errors
-    /// [`io::ErrorKind::WouldBlock`] where nothing can be taken now, otherwise what the socket died of.
+    /// [`io::ErrorKind::WouldBlock`] where nothing can be taken now, otherwise what the socket died
+    /// of.
     pub fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         if self.out.queued() > 0 {
             return Err(io::ErrorKind::WouldBlock.into());
@@ -101,7 +102,8 @@ impl<'a, M: Machine> Io<'a, M> {
     }
 }
 
-/// What the worker must learn of an event's handling even if it panicked, so it is kept outside of [`Io`].
+/// What the worker must learn of an event's handling even if it panicked, so it is kept outside of
+/// [`Io`].
 #[derive(Debug, Default)]
 pub(crate) struct Turn {
     /// A state was entered.
@@ -122,10 +124,10 @@ pub(crate) trait RawSocket {
 
 /// The output of one connection.
 ///
-/// Output is a queue of bytes and behind it a *run*: a stretch of the very input that is being decoded. A
-/// slice of the input that lies right behind the run only lengthens it, so an echo copies nothing. The run
-/// is a pair of addresses that are compared and never followed; the worker turns them back into a slice of
-/// its own input buffer.
+/// Output is a queue of bytes and behind it a *run*: a stretch of the very input that is being
+/// decoded. A slice of the input that lies right behind the run only lengthens it, so an echo
+/// copies nothing. The run is a pair of addresses that are compared and never followed; the worker
+/// turns them back into a slice of its own input buffer.
 pub struct Out<'a> {
     queue: &'a mut Vec<u8>,
     input_end: usize,
@@ -182,7 +184,8 @@ impl<'a> Out<'a> {
         self.mark = self.queued();
     }
 
-    /// Tells whether more than so many bytes are queued, the run not counted: it is part of the input.
+    /// Tells whether more than so many bytes are queued, the run not counted: it is part of the
+    /// input.
     #[inline]
     pub(crate) fn is_over(&self, bytes: usize) -> bool {
         self.queue.len() > bytes
@@ -198,8 +201,8 @@ impl<'a> Out<'a> {
         }
     }
 
-    /// The part of the input that is to be sent behind the queue: everything that was queued is in the queue
-    /// and then in this range of the input.
+    /// The part of the input that is to be sent behind the queue: everything that was queued is in
+    /// the queue and then in this range of the input.
     #[inline]
     fn finish(mut self) -> Range<usize> {
         let from = self.run.start - self.input.as_ptr().addr();
@@ -240,8 +243,8 @@ fn slice_of(input: &[u8], run: Run) -> &[u8] {
     &input[from..from + run.len()]
 }
 
-/// Queues bytes that do not lengthen the run. It takes and answers the run by value: a reference to the
-/// caller's `Io` would force all of it out of registers.
+/// Queues bytes that do not lengthen the run. It takes and answers the run by value: a reference to
+/// the caller's `Io` would force all of it out of registers.
 #[cold]
 #[inline(never)]
 fn queue_apart(queue: &mut Vec<u8>, input: &[u8], run: Run, bytes: &[u8]) -> Run {

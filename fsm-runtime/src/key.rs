@@ -1,13 +1,14 @@
-//! What the poller is told to report a source as: a generation and an index in one word, so that a stale
-//! event never reaches the connection that has taken over a slot. It knows no sockets.
+//! What the poller is told to report a source as: a generation and an index in one word, so that a
+//! stale event never reaches the connection that has taken over a slot. It knows no sockets.
 
-/// The bits of the index; the rest is the generation. On 64-bit systems both halves hold 32 bits, on 32-bit
-/// systems an index has 20, which is a million connections.
+/// The bits of the index; the rest is the generation. On 64-bit systems both halves hold 32 bits,
+/// on 32-bit systems an index has 20, which is a million connections.
 const INDEX_BITS: u32 = if usize::BITS == 64 { 32 } else { 20 };
 
 const INDEX_MASK: usize = (1 << INDEX_BITS) - 1;
 
-/// The highest generation, above those of connections; the word of all ones belongs to `polling` itself.
+/// The highest generation, above those of connections; the word of all ones belongs to `polling`
+/// itself.
 const GENERATIONS: usize = usize::MAX >> INDEX_BITS;
 
 /// The generation that marks listeners; the index is the listener's.

@@ -9,7 +9,8 @@
 #[cfg(target_arch = "x86_64")]
 #[inline]
 pub(crate) fn line_feeds(block: &[u8; 64]) -> u64 {
-    // SAFETY: `sse2` belongs to the x86_64 baseline: there is no processor of this target without it.
+    // SAFETY: `sse2` belongs to the x86_64 baseline: there is no processor of this target without
+    // it.
     unsafe { line_feeds_sse2(block) }
 }
 

@@ -1,7 +1,7 @@
 //! What the derive makes of an annotated enum, as a trait the worker can drive.
 //!
-//! A machine decides; it touches no socket and no clock. Everything here is called by the worker, by the
-//! test driver or by the simulation, one event at a time.
+//! A machine decides; it touches no socket and no clock. Everything here is called by the worker,
+//! by the test driver or by the simulation, one event at a time.
 
 use std::io;
 use std::time::Duration;
@@ -44,13 +44,13 @@ pub trait Machine: Sized + 'static {
     /// What to watch for in the present state.
     fn interest(&self) -> Interest;
 
-    /// The limits of the present state. Methods named in deadline rows are called here: when the state is
-    /// entered, and again when one of its timers comes due.
+    /// The limits of the present state. Methods named in deadline rows are called here: when the
+    /// state is entered, and again when one of its timers comes due.
     fn deadlines(&self, context: &Self::Context) -> Deadlines;
 
-    /// Decodes one input from the front of `bytes`, of which the first `seen` bytes were looked at before
-    /// without an input being found, and dispatches it. Answers the number of bytes it took; zero means that
-    /// more bytes are needed.
+    /// Decodes one input from the front of `bytes`, of which the first `seen` bytes were looked at
+    /// before without an input being found, and dispatches it. Answers the number of bytes it took;
+    /// zero means that more bytes are needed.
     fn input(
         &mut self,
         context: &mut Self::Context,
@@ -68,8 +68,8 @@ pub trait Machine: Sized + 'static {
         io: &mut Io<'_, Self>,
     );
 
-    /// Puts the machine into its first terminal state after an action panicked: the data of the state is
-    /// dropped, no `leave` runs, and the terminal state's `enter` runs.
+    /// Puts the machine into its first terminal state after an action panicked: the data of the
+    /// state is dropped, no `leave` runs, and the terminal state's `enter` runs.
     fn abandon(&mut self, context: &mut Self::Context, io: &mut Io<'_, Self>);
 }
 

@@ -1,5 +1,5 @@
-//! The real system: thin calls on sockets, each with its three outcomes, over one of two ways to wait.
-//! It decides nothing.
+//! The real system: thin calls on sockets, each with its three outcomes, over one of two ways to
+//! wait. It decides nothing.
 
 use std::fs::File;
 use std::io;
@@ -20,8 +20,8 @@ pub(crate) mod direct;
 #[cfg(any(not(target_os = "linux"), polling_test_poll_backend, feature = "portable"))]
 pub(crate) mod portable;
 
-/// The way to wait that suits this system: directly on Linux, through `polling` elsewhere and where the
-/// feature `portable` asks for it.
+/// The way to wait that suits this system: directly on Linux, through `polling` elsewhere and where
+/// the feature `portable` asks for it.
 #[cfg(all(target_os = "linux", not(polling_test_poll_backend), not(feature = "portable")))]
 pub(crate) type Native = Real<direct::Direct>;
 /// The way to wait that suits this system.

@@ -1,8 +1,9 @@
-//! The connections of a worker by index. It grows a page at a time, so that memory follows the number of
-//! connections closely, and no connection is ever moved. It knows nothing of what it holds.
+//! The connections of a worker by index. It grows a page at a time, so that memory follows the
+//! number of connections closely, and no connection is ever moved. It knows nothing of what it
+//! holds.
 
-/// The slots of a page. A page of echo connections is about 20 KiB, and 8,000 connections waste at most
-/// one part in 32.
+/// The slots of a page. A page of echo connections is about 20 KiB, and 8,000 connections waste at
+/// most one part in 32.
 const PAGE: usize = 256;
 
 /// The bits of an index that stand for the slot within its page.
@@ -47,7 +48,8 @@ impl<T> Slab<T> {
         u32::try_from(self.pages.len() * PAGE).unwrap_or(NONE)
     }
 
-    /// Stores a value and answers its index and generation, or gives it back where a million are stored.
+    /// Stores a value and answers its index and generation, or gives it back where a million are
+    /// stored.
     pub(crate) fn insert(&mut self, value: T) -> Result<(u32, u32), T> {
         if self.vacant == NONE && !self.grow() {
             return Err(value);

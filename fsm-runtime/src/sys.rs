@@ -1,7 +1,7 @@
 //! The system as the worker sees it: every system call and the clock behind one small trait.
 //!
-//! The real one is thin and is inlined; the simulated one has a virtual clock, a network that cuts and
-//! delays, and seeded faults. The worker above is the same code in both.
+//! The real one is thin and is inlined; the simulated one has a virtual clock, a network that cuts
+//! and delays, and seeded faults. The worker above is the same code in both.
 
 use std::io;
 
@@ -12,18 +12,21 @@ use crate::peer::Peer;
 
 /// What a worker asks of the system.
 ///
-/// A trait and not a `dyn`: a system call through a pointer costs a line of echo 80 instructions more.
+/// A trait and not a `dyn`: a system call through a pointer costs a line of echo 80 instructions
+/// more.
 pub(crate) trait Sys {
     /// A connected socket; dropping it closes it.
     type Socket;
 
-    /// Listeners are reported as long as somebody waits; otherwise only after [`Sys::accept`] found nobody.
+    /// Listeners are reported as long as somebody waits; otherwise only after [`Sys::accept`] found
+    /// nobody.
     const LISTENERS_BY_LEVEL: bool;
 
     /// The milliseconds of a clock that never goes back. Read once per turn.
     fn now(&mut self) -> u64;
 
-    /// Waits until something is ready or the time has come; interruptions by signals are not errors.
+    /// Waits until something is ready or the time has come; interruptions by signals are not
+    /// errors.
     ///
     /// # Errors
     /// What the system answered; events that came with the error are still handed out.
@@ -50,8 +53,8 @@ pub(crate) trait Sys {
     /// Closes the listeners for good.
     fn close_listeners(&mut self);
 
-    /// Gives up the spare descriptor so that one connection can be accepted and refused; the next call of
-    /// [`Sys::keep_reserve`] takes it back.
+    /// Gives up the spare descriptor so that one connection can be accepted and refused; the next
+    /// call of [`Sys::keep_reserve`] takes it back.
     fn release_reserve(&mut self);
 
     /// Keeps one descriptor spare.
@@ -63,8 +66,8 @@ pub(crate) trait Sys {
     /// What the system answered; the connection cannot be served then.
     fn register(&mut self, socket: &Self::Socket, key: Key) -> io::Result<()>;
 
-    /// Tells what the connection waits for before it is left alone. Where readiness is reported by edges this
-    /// costs nothing; where it is reported once, it is asked for again.
+    /// Tells what the connection waits for before it is left alone. Where readiness is reported by
+    /// edges this costs nothing; where it is reported once, it is asked for again.
     ///
     /// # Errors
     /// What the system answered.
@@ -136,7 +139,8 @@ impl<S> Accept<S> {
             Errno::INVAL | Errno::BADF | Errno::NOTSOCK | Errno::OPNOTSUPP => {
                 Self::Broken(error.into())
             }
-            // accept(2): errors pending on the new socket are handed out here, and the next may be well.
+            // accept(2): errors pending on the new socket are handed out here, and the next may be
+            // well.
             _ => Self::Retry,
         }
     }

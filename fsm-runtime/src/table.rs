@@ -1,13 +1,15 @@
 //! The table of a machine as data: what the derive read, kept in `'static` memory.
 //!
-//! Diagrams, documentation, coverage and the worker's own decisions all read this one description, so
-//! that none of them can differ from the code that runs. It knows no sockets and needs only `core`.
+//! Diagrams, documentation, coverage and the worker's own decisions all read this one description,
+//! so that none of them can differ from the code that runs. It knows no sockets and needs only
+//! `core`.
 
 use core::time::Duration;
 
 /// Everything the author wrote about one machine.
 ///
-/// Indices into [`Table::states`] and [`Table::groups`] are what other parts of the table name them by.
+/// Indices into [`Table::states`] and [`Table::groups`] are what other parts of the table name them
+/// by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Table {
     /// The name of the enum, without its generic parameters.
@@ -98,7 +100,8 @@ pub struct Group {
 /// One row: an event, what is done, and where it leads.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Row {
-    /// The events the row answers, each by its head: `["Line"]`, `["Helo", "Ehlo"]`, `["reply"]`, `["_"]`.
+    /// The events the row answers, each by its head: `["Line"]`, `["Helo", "Ehlo"]`, `["reply"]`,
+    /// `["_"]`.
     pub events: &'static [&'static str],
     /// The pattern as written, `"Line(line)"`.
     pub pattern: &'static str,
@@ -108,7 +111,8 @@ pub struct Row {
     pub action: Option<&'static str>,
     /// Set where the action may fail (`=> action()?`), which leads to the `error` row.
     pub fallible: bool,
-    /// Where the row may lead, in the order written; a row without an arrow has one [`Target::Stay`].
+    /// Where the row may lead, in the order written; a row without an arrow has one
+    /// [`Target::Stay`].
     pub targets: &'static [Target],
     /// The `///` lines above the row, joined by newlines.
     pub docs: &'static str,
@@ -151,8 +155,8 @@ pub struct Deadline {
     pub kind: DeadlineKind,
     /// How long.
     pub limit: Limit,
-    /// Who wrote the row; a group's deadline of kind [`DeadlineKind::SinceEntry`] counts from entering the
-    /// group.
+    /// Who wrote the row; a group's deadline of kind [`DeadlineKind::SinceEntry`] counts from
+    /// entering the group.
     pub origin: Origin,
     /// The method of the context that is called when it passes.
     pub action: Option<&'static str>,

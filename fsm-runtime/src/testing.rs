@@ -1,7 +1,7 @@
 //! A machine alone, driven event by event, for tests without sockets.
 //!
-//! The driver keeps the order of events that the worker keeps, and nothing else of it: no sockets, no
-//! clock, no budgets. Deadlines pass when the test says so.
+//! The driver keeps the order of events that the worker keeps, and nothing else of it: no sockets,
+//! no clock, no budgets. Deadlines pass when the test says so.
 //!
 //! ```
 //! use fsm_runtime::testing::Driver;
@@ -111,8 +111,8 @@ impl<M: Machine> Driver<M> {
         self.dispatch(Event::Connected);
     }
 
-    /// Gives the machine bytes: they are decoded and dispatched, one input after the other, while the state
-    /// reads. In a state that reads raw they wait for [`Io::read`].
+    /// Gives the machine bytes: they are decoded and dispatched, one input after the other, while
+    /// the state reads. In a state that reads raw they wait for [`Io::read`].
     pub fn input(&mut self, bytes: &[u8]) {
         if self.machine.interest().has(Interest::READABLE) {
             self.socket.incoming.extend_from_slice(bytes);

@@ -1,15 +1,15 @@
 //! A lazy timer wheel: which connection to look at when. It counts ticks and knows no clock.
 //!
-//! A connection stands in at most one slot. When its deadline moves later nothing is done: the slot comes
-//! due, the worker sees that the deadline has moved, and puts the connection where it now belongs. So a
-//! request costs a store, not a relinking (the scheme of nginx's and tokio's timers; a hashed hierarchical
-//! wheel after Varghese and Lauck, 1987).
+//! A connection stands in at most one slot. When its deadline moves later nothing is done: the slot
+//! comes due, the worker sees that the deadline has moved, and puts the connection where it now
+//! belongs. So a request costs a store, not a relinking (the scheme of nginx's and tokio's timers;
+//! a hashed hierarchical wheel after Varghese and Lauck, 1987).
 
 /// The slots of a level.
 const SLOTS: u32 = 256;
 
-/// The levels: 256 ticks of one tick each, then of 256 ticks, then of 65,536 ticks. With ticks of 16 ms they
-/// reach 4 s, 17 minutes and 3 days; what lies further is looked at once in 3 days.
+/// The levels: 256 ticks of one tick each, then of 256 ticks, then of 65,536 ticks. With ticks of
+/// 16 ms they reach 4 s, 17 minutes and 3 days; what lies further is looked at once in 3 days.
 const LEVELS: u32 = 3;
 
 const NONE: u32 = u32::MAX;
@@ -54,12 +54,14 @@ pub(crate) struct Wheel {
     occupied: [[u64; 4]; LEVELS as usize],
     /// Everything due at or before this tick has been handed out.
     current: u32,
-    /// The slot that comes due first and when. It may have been emptied since, which is found out when it comes
-    /// due: to look for another at once would cost each short connection as much as an echoed line.
+    /// The slot that comes due first and when. It may have been emptied since, which is found out
+    /// when it comes due: to look for another at once would cost each short connection as much as
+    /// an echoed line.
     first: Option<(u32, u32)>,
 }
 
-/// Tells whether `tick` comes before `other`, on a clock that may wrap: both lie within a year of each other.
+/// Tells whether `tick` comes before `other`, on a clock that may wrap: both lie within a year of
+/// each other.
 #[inline]
 pub(crate) fn is_before(tick: u32, other: u32) -> bool {
     tick.wrapping_sub(other) > u32::MAX / 2
@@ -125,7 +127,8 @@ impl Wheel {
         while let Some((slot, due)) = self.first
             && !is_before(now, due)
         {
-            // What is linked from here on lies behind the slot being emptied: `place` never answers this one.
+            // What is linked from here on lies behind the slot being emptied: `place` never answers
+            // this one.
             self.current = due;
             let index = self.heads[slot as usize];
             if index != NONE {
@@ -144,8 +147,8 @@ impl Wheel {
         self.first.map(|(_, due)| due)
     }
 
-    /// The slot for a tick, and when that slot comes due. A tick that its level cannot reach is looked at
-    /// early: the slot that `current` itself stands in must stay free.
+    /// The slot for a tick, and when that slot comes due. A tick that its level cannot reach is
+    /// looked at early: the slot that `current` itself stands in must stay free.
     fn place(&self, tick: u32) -> (u32, u32) {
         let ahead = tick.wrapping_sub(self.current);
         let ahead = if ahead == 0 || ahead > u32::MAX / 2 { 1 } else { ahead };
@@ -196,7 +199,8 @@ mod tests {
         }
     }
 
-    /// Lets time pass up to `until` and hands out what comes due, relinking what was looked at early.
+    /// Lets time pass up to `until` and hands out what comes due, relinking what was looked at
+    /// early.
     fn expire(
         wheel: &mut Wheel,
         links: &mut Vec<Link>,

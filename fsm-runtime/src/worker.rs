@@ -1,8 +1,9 @@
-//! The event loop of one worker: wait, note what is ready, serve it in slices, let deadlines pass, accept.
+//! The event loop of one worker: wait, note what is ready, serve it in slices, let deadlines pass,
+//! accept.
 //!
-//! Everything a worker needs is its own: system, connections, timers, buffers and shared data. It knows
-//! machines only through [`Machine`] and the system only through [`Sys`]. What happens within one slice of
-//! one connection is in `slice`.
+//! Everything a worker needs is its own: system, connections, timers, buffers and shared data. It
+//! knows machines only through [`Machine`] and the system only through [`Sys`]. What happens within
+//! one slice of one connection is in `slice`.
 
 use std::collections::VecDeque;
 use std::io;
@@ -10,7 +11,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
 use crate::accept::Accepting;
-use crate::connection::{Buffers, Connection, Flags, TICK_MILLIS, ticks};
+use crate::buffers::{Spare, reuse};
+use crate::connection::{Connection, Flags, TICK_MILLIS, ticks};
 use crate::io::Turn;
 use crate::key::{Key, Source};
 use crate::machine::Machine;
@@ -21,22 +23,16 @@ use crate::summary::Summary;
 use crate::sys::{Readiness, Ready, Sys, Wait};
 use crate::wheel::{Link, Links, Wheel, is_before};
 
-/// The bytes one read takes, and so the bytes of input in a slice. Redis reads as much; a budget of 16 KiB
-/// keeps a polite client's wait beside greedy ones within that of an idle server.
+/// The bytes one read takes, and so the bytes of input in a slice. Redis reads as much; a budget of
+/// 16 KiB keeps a polite client's wait beside greedy ones within that of an idle server.
 const READ_BUFFER: usize = 16 * 1024;
 
 /// The timers looked at in a row before ready connections are served.
 const EXPIRE_BATCH: usize = 256;
 
-/// The waits that may fail in a row. One that fails for want of memory may do better the next time; a poller
-/// that is broken stays so, and the worker must not spin on it.
+/// The waits that may fail in a row. One that fails for want of memory may do better the next time;
+/// a poller that is broken stays so, and the worker must not spin on it.
 const FAILED_WAITS: u32 = 16;
-
-/// The spare buffers kept for the next connections that need some: at most 2 MiB with [`SPARE_BYTES`].
-const SPARE_BUFFERS: usize = 64;
-
-/// A spare buffer that has grown beyond this is given back to the allocator.
-const SPARE_BYTES: usize = 16 * 1024;
 
 /// One worker: a thread's worth of connections.
 pub(crate) struct Worker<M: Machine, S: Sys, F> {
@@ -67,9 +63,6 @@ pub(crate) struct Worker<M: Machine, S: Sys, F> {
     failed_waits: u32,
     pub(crate) summary: Summary,
 }
-
-/// Buffers that wait for a connection that needs some, boxed as they are lent.
-pub(crate) type Spare = Vec<Box<Buffers>>;
 
 /// The connections of a worker.
 pub(crate) type Connections<M, S> = Slab<Connection<M, <S as Sys>::Socket>>;
@@ -129,8 +122,8 @@ where
         }
     }
 
-    /// Serves until a stop was asked for and every connection has ended, or `drain_limit` has passed, or a
-    /// second stop was asked for.
+    /// Serves until a stop was asked for and every connection has ended, or `drain_limit` has
+    /// passed, or a second stop was asked for.
     ///
     /// # Errors
     /// The system's answer to a wait that failed, or what a listener broke of.
@@ -204,8 +197,8 @@ where
         self.now = self.elapsed as u32;
     }
 
-    /// Serves every connection that became ready or was runnable when the turn began, each for one slice. A
-    /// panic costs its connection; the others go on.
+    /// Serves every connection that became ready or was runnable when the turn began, each for one
+    /// slice. A panic costs its connection; the others go on.
     fn serve(&mut self, drain_limit: Duration) {
         let mut runnable = self.runnable.len();
         let mut serve_all = |worker: &mut Self| {
@@ -293,8 +286,8 @@ where
         Some((connection, generation, &mut self.input, desk))
     }
 
-    /// What follows from a slice: the connection becomes known to poller and wheel, goes to the back of the
-    /// queue, or waits.
+    /// What follows from a slice: the connection becomes known to poller and wheel, goes to the
+    /// back of the queue, or waits.
     fn settle(&mut self, index: u32) {
         let Some((connection, generation)) = self.connections.get_with_generation(index) else {
             return;
@@ -426,8 +419,8 @@ where
         }
     }
 
-    /// Lets a machine whose action panicked reach a terminal state. Dropping the state's data may panic as
-    /// well; it is gone then, and `enter` still has to run.
+    /// Lets a machine whose action panicked reach a terminal state. Dropping the state's data may
+    /// panic as well; it is gone then, and `enter` still has to run.
     fn entomb(&mut self, index: u32) {
         for _ in 0..2 {
             let entombed = catch_unwind(AssertUnwindSafe(|| {
@@ -488,14 +481,5 @@ where
             tracing::error!(machine = M::TABLE.machine, index, "dropping a connection panicked");
         }
         Some(socket)
-    }
-}
-
-/// Keeps emptied buffers for the next connection that needs some.
-pub(crate) fn reuse(spare: &mut Spare, mut buffers: Box<Buffers>) {
-    let capacity = buffers.unread.capacity().max(buffers.unsent.capacity());
-    if spare.len() < SPARE_BUFFERS && capacity <= SPARE_BYTES {
-        buffers.clear();
-        spare.push(buffers);
     }
 }

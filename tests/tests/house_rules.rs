@@ -75,9 +75,11 @@ const LAYERS: &[(&str, &[&[&str]])] = &[
             &["slab"],
             &["wheel"],
             &["summary"],
+            &["buffers"],
             &["connection"],
-            // Accepting and slices are parts of the worker's loop that have files of their own.
-            &["accept", "slice", "worker"],
+            &["slice"],
+            // Accepting is a part of the worker's loop that has a file of its own.
+            &["accept", "worker"],
             &["server"],
             // What tests of machines and of the runtime itself stand on.
             &["testing"],

@@ -1,9 +1,9 @@
 //! Waiting on Linux: directly on the descriptor of `polling`'s poller, one system call a wait.
 //!
-//! `Poller::wait` makes five calls, which costs the most at low load, where latency is judged. Connections
-//! are registered once, for both directions, by edges and with the peer's half-close, which `polling` cannot
-//! ask for; they are never re-armed and leave with their last descriptor. Keys of nobody here, such as that
-//! of `polling`'s own notifier, are ignored by the worker.
+//! `Poller::wait` makes five calls, which costs the most at low load, where latency is judged.
+//! Connections are registered once, for both directions, by edges and with the peer's half-close,
+//! which `polling` cannot ask for; they are never re-armed and leave with their last descriptor.
+//! Keys of nobody here, such as that of `polling`'s own notifier, are ignored by the worker.
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -35,8 +35,8 @@ pub(crate) struct Direct {
     timer: OwnedFd,
     /// When the timer goes off, if it is armed.
     armed: Option<u64>,
-    /// When the timer last went off. The coarse clock lags by up to a tick of the kernel; without this the
-    /// worker would find nothing due and wait again at once.
+    /// When the timer last went off. The coarse clock lags by up to a tick of the kernel; without
+    /// this the worker would find nothing due and wait again at once.
     fired: u64,
 }
 
@@ -118,8 +118,8 @@ impl Poll for Direct {
 }
 
 impl Direct {
-    /// Arms the timer, unless it goes off early enough as it is. A wait with a timeout of its own would cost
-    /// about 1,000 instructions each time.
+    /// Arms the timer, unless it goes off early enough as it is. A wait with a timeout of its own
+    /// would cost about 1,000 instructions each time.
     #[inline]
     fn arm(&mut self, at: u64) -> io::Result<()> {
         if self.armed.is_some_and(|armed| armed <= at) {

@@ -1,10 +1,11 @@
-//! A whole server in a simulated system: many clients, virtual time, a network that cuts and delays, and
-//! faults, all from one seed.
+//! A whole server in a simulated system: many clients, virtual time, a network that cuts and
+//! delays, and faults, all from one seed.
 //!
-//! The worker is the very one that serves real sockets; only the system below it is simulated. Time passes
-//! only while the worker waits, so a test of a five-minute timeout takes no time. The same seed gives the
-//! same run, call by call. Every byte is accounted for: what a client sent was received in order, or still
-//! waits, or was lost by a reset that is known of; and the other way round.
+//! The worker is the very one that serves real sockets; only the system below it is simulated. Time
+//! passes only while the worker waits, so a test of a five-minute timeout takes no time. The same
+//! seed gives the same run, call by call. Every byte is accounted for: what a client sent was
+//! received in order, or still waits, or was lost by a reset that is known of; and the other way
+//! round.
 //!
 //! ```
 //! use fsm_runtime::testing::sim::{Script, Simulation};
@@ -90,7 +91,8 @@ impl<M: Machine> Simulation<M>
 where
     M::Decoder: Clone,
 {
-    /// As [`Simulation::new`], with a decoder that carries limits of its own and shared data made before.
+    /// As [`Simulation::new`], with a decoder that carries limits of its own and shared data made
+    /// before.
     pub fn with(
         seed: u64,
         decoder: M::Decoder,
@@ -132,8 +134,9 @@ where
         self
     }
 
-    /// Makes the call fail that comes after `calls` other calls that can fail, with an error number of the
-    /// system, if that call knows the error. A `sticky` failure also meets every later call of its kind.
+    /// Makes the call fail that comes after `calls` other calls that can fail, with an error number
+    /// of the system, if that call knows the error. A `sticky` failure also meets every later call
+    /// of its kind.
     pub fn fail_call(&mut self, calls: u64, errno: i32, sticky: bool) -> &mut Self {
         self.worker.sys.failure = Some(Failure { left: calls, errno, sticky, hit: None });
         self
@@ -162,8 +165,8 @@ where
         self.worker.sys.stops += 1;
     }
 
-    /// Runs until nothing can happen any more: the server has stopped, or it waits for ever and no client
-    /// has anything left to do. Deadlines pass on the way.
+    /// Runs until nothing can happen any more: the server has stopped, or it waits for ever and no
+    /// client has anything left to do. Deadlines pass on the way.
     pub fn run(&mut self) {
         self.worker.sys.horizon = None;
         self.worker.sys.is_idle = false;
@@ -280,8 +283,8 @@ where
         self.worker.sys.wires[client.0].client.dead
     }
 
-    /// A number that is the same for two runs if and only if, but for chance, the worker made the same calls
-    /// at the same times with the same answers.
+    /// A number that is the same for two runs if and only if, but for chance, the worker made the
+    /// same calls at the same times with the same answers.
     pub fn fingerprint(&self) -> u64 {
         self.worker.sys.trace.fingerprint()
     }

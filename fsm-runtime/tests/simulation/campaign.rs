@@ -1,8 +1,9 @@
-//! Random sessions: many clients with random scripts on a random network with random faults. The books must
-//! balance, every byte of an echo must be right, and once the faults stop everybody ends in time.
+//! Random sessions: many clients with random scripts on a random network with random faults. The
+//! books must balance, every byte of an echo must be right, and once the faults stop everybody ends
+//! in time.
 //!
-//! `SIM_SEEDS=1000000 cargo test -p fsm-runtime --release sim_campaign` runs more of them, and `SIM_SEED=7`
-//! runs one again.
+//! `SIM_SEEDS=1000000 cargo test -p fsm-runtime --release sim_campaign` runs more of them, and
+//! `SIM_SEED=7` runs one again.
 
 use std::time::Duration;
 
@@ -13,8 +14,8 @@ use crate::machines::{Echo, EchoClient, check_echo};
 /// The sessions of an ordinary run.
 const SESSIONS: u64 = 1_000;
 
-/// The longest a client's script waits in all, and the longest deadline of the machine with the time a
-/// lingering connection has: by then everybody has ended.
+/// The longest a client's script waits in all, and the longest deadline of the machine with the
+/// time a lingering connection has: by then everybody has ended.
 const END: Duration = Duration::from_secs(120);
 
 /// Numbers for the making of a session; the simulation has its own.

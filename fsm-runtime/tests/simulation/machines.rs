@@ -32,8 +32,8 @@ impl EchoClient {
     }
 }
 
-/// Everything a client was sent is the beginning of what it sent itself, or of that with the complaint
-/// behind it.
+/// Everything a client was sent is the beginning of what it sent itself, or of that with the
+/// complaint behind it.
 pub(crate) fn check_echo(sim: &Simulation<Echo>, client: ClientId) {
     let (sent, got) = (sim.server_received(client), sim.server_sent(client));
     let echoed = got.iter().zip(sent).take_while(|(one, other)| one == other).count();

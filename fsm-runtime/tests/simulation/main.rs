@@ -1,5 +1,6 @@
-//! Servers in a simulated system: the worker that serves real sockets, under every cut, fault and delay that
-//! a seed can think of. Each test says what must hold; the machines it needs stand beside it.
+//! Servers in a simulated system: the worker that serves real sockets, under every cut, fault and
+//! delay that a seed can think of. Each test says what must hold; the machines it needs stand
+//! beside it.
 
 mod campaign;
 mod deadlines;

@@ -1,5 +1,5 @@
-//! A small generator of random numbers: the same seed gives the same numbers on every machine, which no
-//! generator of another crate promises from one version to the next.
+//! A small generator of random numbers: the same seed gives the same numbers on every machine,
+//! which no generator of another crate promises from one version to the next.
 
 /// `SplitMix64` (Steele, Lea and Flood, 2014).
 #[derive(Debug, Clone)]

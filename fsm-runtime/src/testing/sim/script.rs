@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-/// The steps of a client. A client reads what arrives unless a step says otherwise, and closes when its
-/// script is over and the server has closed.
+/// The steps of a client. A client reads what arrives unless a step says otherwise, and closes when
+/// its script is over and the server has closed.
 #[derive(Debug, Clone, Default)]
 pub struct Script {
     pub(super) steps: Vec<Step>,

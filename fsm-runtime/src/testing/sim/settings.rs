@@ -53,7 +53,8 @@ pub struct Faults {
     pub interrupted: u32,
     /// A connection is reported although nothing has happened to it.
     pub spurious: u32,
-    /// A read or a write would block although it was reported; only where readiness is asked for again.
+    /// A read or a write would block although it was reported; only where readiness is asked for
+    /// again.
     pub would_block: u32,
     /// A read or a write finds the connection reset.
     pub reset: u32,

@@ -1,4 +1,5 @@
-//! The simulated system: the same trait as the real one, on a virtual clock, over simulated connections.
+//! The simulated system: the same trait as the real one, on a virtual clock, over simulated
+//! connections.
 
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, VecDeque};

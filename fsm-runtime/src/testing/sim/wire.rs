@@ -139,8 +139,8 @@ pub(super) struct Air<'a> {
 }
 
 impl Wire {
-    /// Lets everything happen that happens by `now`. Answers when it is to be looked at again, and whether
-    /// the server's readiness may have changed.
+    /// Lets everything happen that happens by `now`. Answers when it is to be looked at again, and
+    /// whether the server's readiness may have changed.
     pub(super) fn pump(&mut self, air: &mut Air<'_>) -> (Option<u64>, bool) {
         let mut changed = false;
         loop {
@@ -225,7 +225,8 @@ impl Wire {
         self.client_dies();
     }
 
-    /// The client's kernel forgets the connection: what nobody has read is lost, as careful servers fear.
+    /// The client's kernel forgets the connection: what nobody has read is lost, as careful servers
+    /// fear.
     fn client_dies(&mut self) {
         let client = &mut self.client;
         client.dead = true;

@@ -1,0 +1,99 @@
+//! What a slice works with: the worker's things lent to one connection, and how it may end.
+
+use std::io;
+
+use crate::buffers::{self, Buffers, Spare};
+use crate::connection::{Connection, Flags, Overdue};
+use crate::io::{Io, Out, Turn};
+use crate::machine::{Event, Machine};
+use crate::slice::raw::NoRawSocket;
+use crate::sys::Sys;
+
+/// Why a connection ends.
+#[derive(Debug)]
+pub(crate) enum End {
+    /// Everything was said.
+    Close,
+    /// A terminal state asks for a reset.
+    Abort,
+    /// The socket is dead.
+    Lost(io::Error),
+}
+
+/// What a slice borrows of the worker beside the connection.
+pub(crate) struct Desk<'a, M: Machine, S: Sys> {
+    pub(crate) sys: &'a mut S,
+    pub(crate) shared: &'a mut M::Shared,
+    pub(crate) turn: &'a mut Turn,
+    pub(crate) output: &'a mut Vec<u8>,
+    pub(crate) spare: &'a mut Spare,
+    pub(crate) now: u32,
+}
+
+impl<M: Machine, S: Sys> Desk<'_, M, S> {
+    /// The buffers of a connection, lent to it if it has none.
+    pub(super) fn buffers<'c>(
+        &mut self,
+        connection: &'c mut Connection<M, S::Socket>,
+    ) -> &'c mut Buffers {
+        connection.buffers.get_or_insert_with(|| self.spare.pop().unwrap_or_default())
+    }
+
+    /// Notes what still waits, and takes the buffers back if nothing does.
+    pub(super) fn put_away(&mut self, connection: &mut Connection<M, S::Socket>) {
+        let Some(buffers) = &mut connection.buffers else { return };
+        connection.flags.set(Flags::UNREAD, !buffers.unread.is_empty());
+        if buffers.unread.is_empty() {
+            connection.flags.remove(Flags::PARTIAL);
+            buffers.seen = 0;
+        }
+        if buffers.is_empty()
+            && let Some(buffers) = connection.buffers.take()
+        {
+            self.reuse(buffers);
+        }
+    }
+
+    pub(super) fn reuse(&mut self, buffers: Box<Buffers>) {
+        buffers::reuse(self.spare, buffers);
+    }
+
+    /// Delivers a deadline that has passed, if one has.
+    pub(super) fn pass_deadlines(
+        &mut self,
+        connection: &mut Connection<M, S::Socket>,
+    ) -> Result<(), End> {
+        if !connection.flags.has(Flags::DUE) {
+            return Ok(());
+        }
+        connection.flags.remove(Flags::DUE);
+        connection.flags.insert(Flags::RETIME);
+        match connection.overdue(self.now) {
+            None => {}
+            Some(Overdue::Deadline(kind)) => dispatch(connection, self, Event::Deadline(kind)),
+            Some(Overdue::Stall) => {
+                return Err(End::Lost(io::Error::new(
+                    io::ErrorKind::TimedOut,
+                    "the peer does not take its output",
+                )));
+            }
+            Some(Overdue::Linger) => return Err(End::Close),
+        }
+        Ok(())
+    }
+}
+
+/// Delivers one event that brings no input.
+pub(super) fn dispatch<M: Machine, S: Sys>(
+    connection: &mut Connection<M, S::Socket>,
+    desk: &mut Desk<'_, M, S>,
+    event: Event<'_, M>,
+) {
+    let mut raw = NoRawSocket;
+    let mut io = Io::new(Out::new(desk.output, &[]), desk.shared, desk.turn, &mut raw);
+    connection.machine.handle(&mut connection.context, event, &mut io);
+    io.finish();
+    if desk.turn.moved {
+        connection.note_move(desk.turn, desk.now);
+    }
+}
