@@ -12,6 +12,7 @@ mod answer;
 mod connection;
 #[cfg(feature = "server")]
 mod decode;
+mod diagram;
 #[cfg(feature = "server")]
 mod io;
 #[cfg(feature = "server")]

@@ -60,6 +60,7 @@ const LAYERS: &[(&str, &[&[&str]])] = &[
         "fsm-runtime/src",
         &[
             &["table"],
+            &["diagram"],
             &["answer"],
             &["line_feeds"],
             &["decode"],
