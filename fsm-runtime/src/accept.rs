@@ -76,7 +76,7 @@ where
             }
         }
         if failed == ACCEPT_BATCH {
-            tracing::warn!("accepting pauses: nothing but failures");
+            tracing::warn!("accepting pauses: it brings nothing but failures");
             self.summary.pauses += 1;
             self.suspend_accepting();
         }

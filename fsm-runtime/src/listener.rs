@@ -15,8 +15,8 @@ use rustix::net::{
 
 use crate::peer::Address;
 
-/// The connections the kernel keeps ready to be accepted. The system's own limit is 4,096 since Linux 5.4;
-/// the 128 that `std` asks for overflow in a burst.
+/// The connections the kernel keeps ready to be accepted. The system's own limit is 4,096 since
+/// Linux 5.4; the 128 that `std` asks for overflow in a burst.
 const BACKLOG: i32 = 4_096;
 
 /// A listening socket. A Unix socket's path is removed with it.
@@ -127,8 +127,8 @@ fn bind_unix(path: &Path) -> Result<Listener, Errno> {
     Ok(Listener { socket, address: Address::Unix(path.to_owned()), path: Some(path.to_owned()) })
 }
 
-/// Tells whether the path is a socket's. Connecting to any other file is refused as well, and nobody's data
-/// may be taken for an abandoned socket.
+/// Tells whether the path is a socket's. Connecting to any other file is refused as well, and
+/// nobody's data may be taken for an abandoned socket.
 fn is_socket(path: &Path) -> bool {
     std::fs::symlink_metadata(path).is_ok_and(|found| found.file_type().is_socket())
 }

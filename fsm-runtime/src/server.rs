@@ -1,5 +1,5 @@
-//! A server: listeners bound first, then run with a machine. It owns the threads and the signals, and
-//! leaves all serving to workers.
+//! A server: listeners bound first, then run with a machine. It owns the threads and the signals,
+//! and leaves all serving to workers.
 
 use std::fmt;
 use std::io;
@@ -16,8 +16,8 @@ use crate::real::{Native, Real};
 use crate::summary::Summary;
 use crate::worker::Worker;
 
-/// How long connections may take to end after a request to stop, unless the author says otherwise; the
-/// grace period that service managers commonly give is 30 s.
+/// How long connections may take to end after a request to stop, unless the author says otherwise;
+/// the grace period that service managers commonly give is 30 s.
 pub const DEFAULT_DRAIN_LIMIT: Duration = Duration::from_secs(30);
 
 /// Listeners that are bound and will serve once a machine is given to [`Server::run`].
@@ -105,11 +105,11 @@ pub struct Stop {
 }
 
 impl Stop {
-    /// Asks the server to stop. The first request drains: no new connections, `shutdown` to all, an end when
-    /// all have ended or the drain limit has passed. The second stops at once.
+    /// Asks the server to stop. The first request drains: no new connections, `shutdown` to all, an
+    /// end when all have ended or the drain limit has passed. The second stops at once.
     pub fn request(&self) {
-        // It fails only where the server has ended, or where so many requests wait that one more says
-        // nothing new.
+        // It fails only where the server has ended, or where so many requests wait that one more
+        // says nothing new.
         let _ = io::Write::write(&mut &*self.control, &[1]);
     }
 }
@@ -140,7 +140,8 @@ impl Server {
         self.listeners.iter().map(Listener::address)
     }
 
-    /// How long connections may take to end after a request to stop; [`DEFAULT_DRAIN_LIMIT`] without it.
+    /// How long connections may take to end after a request to stop; [`DEFAULT_DRAIN_LIMIT`]
+    /// without it.
     #[must_use]
     pub fn drain_limit(mut self, limit: Duration) -> Self {
         self.drain_limit = limit;
@@ -154,8 +155,9 @@ impl Server {
         self
     }
 
-    /// Has SIGINT and SIGTERM drain the server from now on. [`Server::run`] does it in any case; a program
-    /// that tells others when it is ready does it before, so that no signal kills it in between.
+    /// Has SIGINT and SIGTERM drain the server from now on. [`Server::run`] does it in any case; a
+    /// program that tells others when it is ready does it before, so that no signal kills it in
+    /// between.
     ///
     /// # Errors
     /// The system refused it.
@@ -174,7 +176,8 @@ impl Server {
         self.stop.clone()
     }
 
-    /// Serves until it is stopped, with a machine and what `make_context` answers for each connection.
+    /// Serves until it is stopped, with a machine and what `make_context` answers for each
+    /// connection.
     ///
     /// # Errors
     /// The system refused what every server needs, or a listener broke.
@@ -190,7 +193,8 @@ impl Server {
         self.run_with::<M>(M::Decoder::default(), M::Shared::default(), make_context)
     }
 
-    /// Serves as [`Server::run`], with a decoder that carries limits of its own and shared data made before.
+    /// Serves as [`Server::run`], with a decoder that carries limits of its own and shared data
+    /// made before.
     ///
     /// # Errors
     /// As [`Server::run`].

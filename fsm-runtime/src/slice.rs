@@ -302,19 +302,20 @@ fn take_more_input<M: Machine, S: Sys>(
     input: &mut [u8],
     desk: &mut Desk<'_, M, S>,
 ) -> Result<(), End> {
-    let (mut count, mut failed) = (0, None);
-    if connection.flags.has(Flags::PARTIAL) {
-        match read(connection, input, desk) {
-            Ok(brought) => count = brought.unwrap_or(0),
-            Err(end) => failed = Some(end),
-        }
-    }
     let Some(buffers) = &mut connection.buffers else { return Ok(()) };
     let mut unread = std::mem::take(&mut buffers.unread);
-    unread.extend_from_slice(&input[..count]);
+    let mut failed = None;
+    if connection.flags.has(Flags::PARTIAL) {
+        let brought = read(connection, input, desk);
+        if let Ok(Some(count)) = brought {
+            unread.extend_from_slice(&input[..count]);
+        }
+        failed = brought.err();
+    }
     let (taken, flushed) = deliver_all_apart(connection, desk, &unread);
     unread.drain(..taken);
     if unread.len() > MAX_UNREAD {
+        desk.put_away(connection);
         return Err(End::Lost(io::Error::other("the decoder asks for more than 16 MiB")));
     }
     if !unread.is_empty() {

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use clap::Parser;
 use fsm_runtime::{Address, Server, ServerError};
+use humantime::parse_duration;
 use tracing::level_filters::LevelFilter;
 
 /// The exit status of a server that could not start or go on.
@@ -14,14 +15,18 @@ const FAILURE: u8 = 1;
 /// The exit status for a command line that makes no sense.
 const BAD_USAGE: i32 = 2;
 
+/// Not a doc comment, where the brackets would be a link.
+const LISTEN_HELP: &str =
+    "Where to listen: IP:PORT, [IPv6]:PORT, NAME:PORT or unix:PATH; may be given several times";
+
 /// The options every server has.
 #[derive(Debug, Clone, clap::Args)]
 pub struct Common {
-    /// Where to listen: IP:PORT, [IPv6]:PORT, NAME:PORT or unix:PATH; may be given several times
-    #[arg(long, value_name = "ADDR", required = true)]
+    /// Where to listen.
+    #[arg(long, value_name = "ADDR", required = true, help = LISTEN_HELP)]
     pub listen: Vec<Address>,
     /// How long connections may take to end after SIGTERM or SIGINT; a second signal stops at once
-    #[arg(long, value_name = "TIME", default_value = "30s", value_parser = humantime::parse_duration)]
+    #[arg(long, value_name = "TIME", default_value = "30s", value_parser = parse_duration)]
     pub drain: Duration,
     /// What to log to standard error: off, error, warn, info, debug or trace
     #[arg(long, value_name = "LEVEL", default_value = "warn")]
@@ -54,7 +59,8 @@ pub fn main<O: Parser>(
     }
 }
 
-/// Prints the help that was asked for, or in one line what is wrong with the command line, and ends.
+/// Prints the help that was asked for, or in one line what is wrong with the command line, and
+/// ends.
 fn refuse(error: &clap::Error) -> ! {
     if !error.use_stderr() {
         error.exit();

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use clap::Parser;
 use fsm_runtime::{ByteLimit, Io, Lines, Machine};
+use humantime::parse_duration;
 
 use crate::cli::{self, Common};
 
@@ -20,8 +21,8 @@ pub enum Echo {
     #[on(eof(rest) => echo(rest) -> Closed)]
     #[on(shutdown -> Closed)]
     #[after(idle() without input -> Closed)]
+    // Half a line, then silence: the malicious client of 12.2.2.
     #[after(partial() of partial -> Closed)]
-    // half a line, then silence: the malicious client of 12.2.2
     Reading,
 
     /// What is still unsent goes out, then the socket is closed.
@@ -62,10 +63,10 @@ pub struct Options {
     #[arg(long, value_name = "BYTES", default_value_t)]
     max_line: ByteLimit,
     /// How long a client may send nothing
-    #[arg(long, value_name = "TIME", default_value = "5min", value_parser = humantime::parse_duration)]
+    #[arg(long, value_name = "TIME", default_value = "5min", value_parser = parse_duration)]
     idle: Duration,
     /// How long half a line may wait for its end
-    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = humantime::parse_duration)]
+    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = parse_duration)]
     partial: Duration,
 }
 

@@ -2,7 +2,7 @@
 //!
 //! | server | from | command |
 //! |---|---|---|
-//! | [`echo`] | CS:APP 12.2 | `cargo run --release -p servers --bin echo -- --listen 127.0.0.1:7007` |
+//! | [`echo`] | CS:APP 12.2 | `cargo run -p servers --bin echo -- --listen 127.0.0.1:7007` |
 
 pub mod cli;
 pub mod echo;

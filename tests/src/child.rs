@@ -1,7 +1,7 @@
 //! A server as a child process: started, asked about, sent signals, and ended by its process id.
 //!
-//! The child ends by itself when its standard input ends, and that is held here: no server outlives the
-//! test that started it, however the test ends.
+//! The child ends by itself when its standard input ends, and that is held here: no server outlives
+//! the test that started it, however the test ends.
 
 use std::collections::HashSet;
 use std::fs;
@@ -191,8 +191,8 @@ impl Served {
         pages.parse::<usize>().expect("a number") * rustix::param::page_size()
     }
 
-    /// Lets it open so many descriptors more and no others. The limit is one of numbers, not of how many, and
-    /// a program may have inherited some with high numbers.
+    /// Lets it open so many descriptors more and no others. The limit is one of numbers, not of how
+    /// many, and a program may have inherited some with high numbers.
     ///
     /// # Panics
     /// Where it has ended.

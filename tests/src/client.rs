@@ -104,7 +104,8 @@ impl Client {
         self.expect(line);
     }
 
-    /// Sends a line, and tells whether it came back; where it does not, the connection must have ended.
+    /// Sends a line, and tells whether it came back; where it does not, the connection must have
+    /// ended.
     ///
     /// # Panics
     /// Where other bytes come.

@@ -1,5 +1,5 @@
-//! The echo server and clients that come in crowds, misbehave, or use up what the server has. The server
-//! is a child process: its descriptors, memory and processor time are seen from outside.
+//! The echo server and clients that come in crowds, misbehave, or use up what the server has. The
+//! server is a child process: its descriptors, memory and processor time are seen from outside.
 #![cfg(target_os = "linux")]
 
 use std::thread;
@@ -20,7 +20,8 @@ fn echo(arguments: &[&str]) -> Served {
     Served::start(ECHO, &[&["--listen", "127.0.0.1:0"], arguments].concat())
 }
 
-/// Has the server serve somebody, and answers the number of its descriptors when nobody is connected.
+/// Has the server serve somebody, and answers the number of its descriptors when nobody is
+/// connected.
 fn warm(server: &Served) -> usize {
     let mut client = Client::connect(server.address());
     client.ask(LINE);
@@ -61,7 +62,8 @@ fn twenty_thousand_short_connections_leave_nothing_behind() {
         for _ in 0..connections {
             let mut client = Client::connect(server.address());
             client.ask(LINE);
-            // A reset leaves no port behind in TIME-WAIT, of which there are fewer than connections here.
+            // A reset leaves no port behind in TIME-WAIT, of which there are fewer than connections
+            // here.
             client.reset();
         }
         await_descriptors(&server, before);
@@ -81,7 +83,8 @@ fn clients_that_reset_in_the_middle_harm_nobody() {
     for round in 0..200 {
         let mut client = Client::connect(server.address());
         match round % 4 {
-            // Before a word, in the middle of a line, with an answer unread, with much of it unread.
+            // Before a word, in the middle of a line, with an answer unread, with much of it
+            // unread.
             0 => {}
             1 => client.send(b"half a li"),
             2 => client.send(LINE),
@@ -197,7 +200,8 @@ fn a_polite_client_is_answered_beside_greedy_ones() {
         sending.join().expect("the server's end is theirs");
         reading.join().expect("the server's end is theirs");
     }
-    // The threads of the greedy compete with the server for the processor, so this is no measurement.
+    // The threads of the greedy compete with the server for the processor, so this is no
+    // measurement.
     assert!(median < Duration::from_millis(250), "median {median:?}");
     assert!(longest < Duration::from_secs(3), "longest {longest:?}");
 }

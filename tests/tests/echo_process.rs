@@ -175,7 +175,8 @@ fn draining_loses_no_byte_that_was_echoed() {
     let line = [[b'x'; 999].as_slice(), b"\n"].concat();
     let sent = line.repeat(3_000);
     let mut sender = client.another();
-    // The kernel takes most of it; what it does not take waits in the server, whose client does not read.
+    // The kernel takes most of it; what it does not take waits in the server, whose client does not
+    // read.
     let sending = thread::spawn(move || sender.try_send(&sent));
     thread::sleep(Duration::from_millis(300));
     server.signal(Signal::TERM);

@@ -14,6 +14,8 @@ mod check;
 mod diag;
 #[path = "../../fsm-macros/src/expand/mod.rs"]
 mod expand;
+#[path = "../../fsm-macros/src/fallback.rs"]
+mod fallback;
 #[path = "../../fsm-macros/src/model.rs"]
 mod model;
 #[path = "../../fsm-macros/src/parse/mod.rs"]
@@ -82,4 +84,30 @@ fn the_runtime_is_told_whether_a_switch_stays_in_its_group() {
     assert_eq!(told("Loading").as_deref(), Some("io.entered(false);"));
     assert_eq!(told("Sending").as_deref(), Some("io.entered(true);"));
     assert_eq!(told("Idle").as_deref(), Some("io.entered(false);"));
+}
+
+#[test]
+fn an_editor_completes_names_that_are_still_being_typed() {
+    let source = syn::parse_str(
+        "#[machine(plain, context = Hinge, input = Hand)]
+        enum Door {
+            #[initial]
+            #[on(Pus => slam -> Ope)]
+            #[on(Pull => creak)]
+            Shut,
+            #[on(_ -> Shut)]
+            Open,
+        }",
+    );
+    let mut errors = diag::Errors::default();
+    let machine = parse::machine(&source.expect("an enum"), &mut errors).expect("a machine");
+    let checked = check::check(&machine, &mut errors).expect("a machine to stand in for");
+    assert!(!errors.is_empty(), "the target is mistyped");
+    let tokens = syn::parse2(fallback::stand_in(&checked)).expect("the stand-in parses");
+    let stand_in = prettyplease::unparse(&tokens);
+    let for_editors = stand_in.split("#[cfg(not(rust_analyzer))]").next().expect("a part of it");
+    assert!(for_editors.contains("#[cfg(rust_analyzer)]"));
+    for name in ["Door::Ope;", "Hand::Pus;", "Hand::Pull", "context.slam()", "context.creak()"] {
+        assert!(for_editors.contains(name), "`{name}` is not in what an editor sees:\n{stand_in}");
+    }
 }

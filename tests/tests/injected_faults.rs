@@ -1,5 +1,6 @@
-//! The echo server while the kernel answers its calls with errors, which strace injects: whatever fails,
-//! it fails for one connection at most, no byte of another changes, and the server serves on.
+//! The echo server while the kernel answers its calls with errors, which strace injects: whatever
+//! fails, it fails for one connection at most, no byte of another changes, and the server serves
+//! on.
 //!
 //! Where there is no strace, or tracing is not allowed, these tests say so and check nothing.
 #![cfg(target_os = "linux")]

@@ -1,7 +1,7 @@
-//! Eleven facts about `polling` and epoll that set traps for an event loop, each pinned, so that a version
-//! of `polling` that changes one is noticed; and where a trap could catch the runtime, a test that it does
-//! not. The runtime waits on the poller's own descriptor on Linux, which `polling` allows but does not
-//! describe.
+//! Eleven facts about `polling` and epoll that set traps for an event loop, each pinned, so that a
+//! version of `polling` that changes one is noticed; and where a trap could catch the runtime, a
+//! test that it does not. The runtime waits on the poller's own descriptor on Linux, which
+//! `polling` allows but does not describe.
 
 /// Facts of epoll and of `polling` on it.
 #[cfg(all(target_os = "linux", not(polling_test_poll_backend)))]
@@ -48,8 +48,9 @@ mod facts {
         interest: Event,
         mode: PollMode,
     ) -> std::io::Result<()> {
-        // SAFETY: the tests declare their poller before its sources and use it no more after they close
-        // them, except where epoll's behaviour then is what is tested; epoll forgets closed sources.
+        // SAFETY: the tests declare their poller before its sources and use it no more after they
+        // close them, except where epoll's behaviour then is what is tested; epoll forgets closed
+        // sources.
         unsafe { poller.add_with_mode(source.as_raw_fd(), interest, mode) }
     }
 
@@ -231,7 +232,8 @@ mod facts {
         drop(client);
         drop(server);
         assert_eq!(wait(&poller).len(), 0);
-        // Other tests open descriptors at the same time, so the number comes back only sooner or later.
+        // Other tests open descriptors at the same time, so the number comes back only sooner or
+        // later.
         let pairs: Vec<_> = (0..64).map(|_| unix_pair()).collect();
         let again = pairs.iter().flat_map(|(one, other)| [one, other]);
         if let Some(again) = again.into_iter().find(|socket| socket.as_raw_fd() == number) {
@@ -617,7 +619,8 @@ mod runtime {
         let context =
             move |_: &_| Limit { limit: Duration::ZERO, since: Duration::ZERO, to: to.clone() };
         let server = serve::<Timed>(context);
-        // The first arms the timer for twenty seconds; the others come before that, each before the last.
+        // The first arms the timer for twenty seconds; the others come before that, each before the
+        // last.
         let _late = Client::connect(server.address());
         let watch = Stopwatch::start();
         let clients = [900, 600, 300].map(|millis| {

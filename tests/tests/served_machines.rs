@@ -1,5 +1,5 @@
-//! Machines made for one purpose each, served over loopback: panics, peers that never read, requests to
-//! stop, raw reading and writing, and states that take no input.
+//! Machines made for one purpose each, served over loopback: panics, peers that never read,
+//! requests to stop, raw reading and writing, and states that take no input.
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, LazyLock};
@@ -271,7 +271,8 @@ fn writing_to_a_closed_socket_raises_no_signal() {
     assert!(!raised.load(Ordering::Relaxed));
 }
 
-/// Thanks for every byte at the raw level, as in Tanenbaum's Fig. 2-19: what is owed is the state's.
+/// Thanks for every byte at the raw level, as in Tanenbaum's Fig. 2-19: what is owed is the
+/// state's.
 #[derive(Machine)]
 #[machine(context = Thanks, input = Lines<'_>)]
 enum Thankful {

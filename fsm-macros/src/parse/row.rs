@@ -376,8 +376,11 @@ pub(super) fn ignores(input: ParseStream<'_>) -> syn::Result<Vec<Ignored>> {
     if input.is_empty() {
         return Err(missing(input, "an event is missing; name what is ignored"));
     }
-    let parsed = Punctuated::<_, Token![,]>::parse_terminated_with(input, ignored)?;
-    Ok(parsed.into_iter().collect())
+    let mut events = vec![ignored(input)?];
+    while input.parse::<Option<Token![,]>>()?.is_some() && !input.is_empty() {
+        events.push(ignored(input)?);
+    }
+    Ok(events)
 }
 
 fn ignored(input: ParseStream<'_>) -> syn::Result<Ignored> {

@@ -1,8 +1,8 @@
 //! Waiting wherever `polling` runs: each readiness is reported once and asked for again.
 //!
-//! That is the only mode every system has. It costs one call an event more than edges, and it is safe: a
-//! short read needs no second one. A connection that waits for nothing is not watched at all, because
-//! poll(2) reports a hang-up to whoever watches for nothing, without end.
+//! That is the only mode every system has. It costs one call an event more than edges, and it is
+//! safe: a short read needs no second one. A connection that waits for nothing is not watched at
+//! all, because poll(2) reports a hang-up to whoever watches for nothing, without end.
 #![allow(unsafe_code, reason = "`polling` cannot know that a source outlives its registration")]
 
 use std::io;
@@ -45,7 +45,8 @@ impl Poll for Portable {
         };
         self.events.clear();
         let waited = self.poller.wait(&mut self.events, timeout);
-        // Events that came with an error have been reported for good, so they are served all the same.
+        // Events that came with an error have been reported for good, so they are served all the
+        // same.
         self.ready.clear();
         self.next = 0;
         self.ready.extend(self.events.iter().map(|event| readiness(&event)));
@@ -63,8 +64,8 @@ impl Poll for Portable {
     }
 
     fn add_source(&mut self, source: BorrowedFd<'_>, key: Key) -> io::Result<()> {
-        // SAFETY: listeners and the control socket live in `Real` beside this poller; a listener is removed
-        // before it is closed, and the control socket is closed with the poller.
+        // SAFETY: listeners and the control socket live in `Real` beside this poller; a listener is
+        // removed before it is closed, and the control socket is closed with the poller.
         unsafe {
             self.poller.add_with_mode(
                 source.as_raw_fd(),
@@ -103,8 +104,8 @@ impl Poll for Portable {
 
 impl Portable {
     fn watch(&mut self, socket: BorrowedFd<'_>, interest: Event) -> io::Result<()> {
-        // SAFETY: the worker owns the socket in its slab and has one way to let go of it, `Real::close`,
-        // which calls `forget` before the descriptor is closed.
+        // SAFETY: the worker owns the socket in its slab and has one way to let go of it,
+        // `Real::close`, which calls `forget` before the descriptor is closed.
         unsafe { self.poller.add_with_mode(socket.as_raw_fd(), interest, PollMode::Oneshot) }
     }
 }

@@ -106,3 +106,14 @@ fn a_client_that_comes_while_draining_is_turned_away() {
     assert!(sim.was_reset(late));
     sim.check();
 }
+
+#[test]
+fn a_reset_is_noticed_though_the_end_of_input_came_before() {
+    let mut sim = Simulation::<Told>::new(1, |_| Teller);
+    let pause = Duration::from_millis(100);
+    let client = sim.connect(Script::new().half_close().wait(pause).reset());
+    sim.run();
+    assert_eq!(*sim.shared(), ["eof", "eof", "end"]);
+    assert!(sim.ended_at(client).expect("ended") < pause * 2);
+    sim.check();
+}

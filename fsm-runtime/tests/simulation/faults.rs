@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use fsm_runtime::testing::sim::{Faults, Network, Reporting, Script, Simulation};
+use fsm_runtime::{Io, Machine};
 use rustix::io::Errno;
 
 use crate::machines::{Echo, EchoClient, check_echo};
@@ -126,5 +127,41 @@ fn running_out_of_descriptors_pauses_accepting_and_nobody_else_notices() {
     assert!(sim.saw_end(refused) || sim.was_reset(refused));
     assert_eq!(sim.open(), 2);
     sim.run();
+    sim.check();
+}
+
+/// Waits for the clock alone, so that nothing but a report of its death can end it early.
+#[derive(Machine)]
+#[machine(context = Sleeper)]
+enum Napping {
+    #[initial]
+    #[ignores(eof, shutdown)]
+    #[after(50ms => wave -> Closed)]
+    Asleep,
+    #[terminal]
+    Closed,
+}
+
+struct Sleeper;
+
+impl Sleeper {
+    fn wave(&mut self, io: &mut Io<'_, Napping>) {
+        io.out.send(b"done\n");
+    }
+}
+
+#[test]
+fn a_stale_report_of_death_kills_nobody_else() {
+    let mut sim = Simulation::<Napping>::new(3, |_| Sleeper);
+    sim.faults(Faults { stale: 900, ..Faults::NONE });
+    let pause = Duration::from_millis(7);
+    for _ in 0..300 {
+        let client = sim.connect(Script::new());
+        sim.run_for(pause);
+        assert!(!sim.was_reset(client));
+    }
+    sim.run();
+    assert_eq!(sim.summary().lost, 0);
+    assert!(sim.summary().stale_events > 50);
     sim.check();
 }

@@ -6,7 +6,7 @@ use fsm_runtime::{Io, Lines, Machine, Peer};
 /// Every line comes back as it was sent.
 #[derive(Machine)]
 #[machine(context = EchoClient, input = Lines<'_>)]
-pub enum Echo {
+pub(crate) enum Echo {
     #[initial]
     #[on(Line(line) => echo(line))]
     #[on(TooLong => complain -> Closed)]
@@ -20,7 +20,7 @@ pub enum Echo {
 }
 
 /// A client of the echo server.
-pub struct EchoClient;
+pub(crate) struct EchoClient;
 
 impl EchoClient {
     fn echo(&mut self, line: &[u8], io: &mut Io<'_, Echo>) {
@@ -34,7 +34,7 @@ impl EchoClient {
 
 /// Everything a client was sent is the beginning of what it sent itself, or of that with the complaint
 /// behind it.
-pub fn check_echo(sim: &Simulation<Echo>, client: ClientId) {
+pub(crate) fn check_echo(sim: &Simulation<Echo>, client: ClientId) {
     let (sent, got) = (sim.server_received(client), sim.server_sent(client));
     let echoed = got.iter().zip(sent).take_while(|(one, other)| one == other).count();
     let rest = &got[echoed..];
@@ -44,7 +44,7 @@ pub fn check_echo(sim: &Simulation<Echo>, client: ClientId) {
 /// Answers every line with many bytes, and notes whom it serves.
 #[derive(Machine)]
 #[machine(context = Server, input = Lines<'_>, shared = Vec<u16>, stall = 10min)]
-pub enum Noting {
+pub(crate) enum Noting {
     #[initial]
     #[on(Line(line) => answer(line))]
     #[on(TooLong -> Closed)]
@@ -58,13 +58,13 @@ pub enum Noting {
 }
 
 /// One client of [`Noting`]: its port, and the length of the answers.
-pub struct Server {
-    pub port: u16,
-    pub answer: usize,
+pub(crate) struct Server {
+    pub(crate) port: u16,
+    pub(crate) answer: usize,
 }
 
 /// The note of a connection that was lost.
-pub const LOST: u16 = u16::MAX;
+pub(crate) const LOST: u16 = u16::MAX;
 
 impl Server {
     fn answer(&mut self, line: &[u8], io: &mut Io<'_, Noting>) {
@@ -78,7 +78,7 @@ impl Server {
 }
 
 /// A simulation of [`Noting`] with answers of so many bytes.
-pub fn noting(answer: usize) -> Simulation<Noting> {
+pub(crate) fn noting(answer: usize) -> Simulation<Noting> {
     Simulation::new(1, move |peer| match peer {
         Peer::Tcp(address) => Server { port: address.port(), answer },
         _ => Server { port: 0, answer },

@@ -107,9 +107,9 @@ fn run(script: &Script, reporting: Reporting) -> (Vec<u8>, u64) {
     (sim.received(client).to_vec(), sim.summary().panics)
 }
 
-fn check(script: Script, received: &str, panics: u64) {
+fn check(script: &Script, received: &str, panics: u64) {
     for reporting in [Reporting::Edge, Reporting::Oneshot] {
-        let (got, counted) = run(&script, reporting);
+        let (got, counted) = run(script, reporting);
         assert_eq!(String::from_utf8_lossy(&got), received);
         assert_eq!(counted, panics);
     }
@@ -117,39 +117,39 @@ fn check(script: Script, received: &str, panics: u64) {
 
 #[test]
 fn what_a_panicking_action_queued_is_dropped_and_the_rest_is_sent() {
-    check(Script::new().send("a\nb\npanic\nc\n"), "a\nb\n", 1);
-    check(Script::new().send("panic\n"), "", 1);
-    check(Script::new().send("a\nhold\nb\npanic\nc\n"), "a\nhold\nb\n", 1);
+    check(&Script::new().send("a\nb\npanic\nc\n"), "a\nb\n", 1);
+    check(&Script::new().send("panic\n"), "", 1);
+    check(&Script::new().send("a\nhold\nb\npanic\nc\n"), "a\nhold\nb\n", 1);
 }
 
 #[test]
 fn what_a_failing_action_queued_is_dropped_and_the_rest_is_sent() {
-    check(Script::new().send("a\nb\nfail\nc\n"), "a\nb\n", 0);
+    check(&Script::new().send("a\nb\nfail\nc\n"), "a\nb\n", 0);
 }
 
 #[test]
 fn a_panic_with_the_data_moved_out_costs_its_connection() {
-    check(Script::new().send("a\nhold\nb\n").half_close(), "a\nhold\nb\n", 1);
+    check(&Script::new().send("a\nhold\nb\n").half_close(), "a\nhold\nb\n", 1);
 }
 
 #[test]
 fn a_panic_in_a_drop_costs_its_connection() {
     // The deadline drops the data.
-    check(Script::new().send("bomb\n"), "bomb\n", 1);
+    check(&Script::new().send("bomb\n"), "bomb\n", 1);
     // The data is dropped because the action panicked.
-    check(Script::new().send("bomb\npanic\n"), "bomb\n", 2);
+    check(&Script::new().send("bomb\npanic\n"), "bomb\n", 2);
 }
 
 #[test]
 fn a_panic_in_the_enter_of_the_terminal_state_is_the_end_all_the_same() {
-    check(Script::new().send("enter badly\nend\n"), "enter badly\n", 1);
-    check(Script::new().send("enter badly\npanic\n"), "enter badly\n", 2);
+    check(&Script::new().send("enter badly\nend\n"), "enter badly\n", 1);
+    check(&Script::new().send("enter badly\npanic\n"), "enter badly\n", 2);
 }
 
 #[test]
 fn a_panic_on_the_way_out_is_no_way_around_the_terminal_state() {
     check(
-        Script::new().send("mourn badly\n").wait(Duration::from_millis(5)).reset(),
+        &Script::new().send("mourn badly\n").wait(Duration::from_millis(5)).reset(),
         "mourn badly\n",
         1,
     );
@@ -157,5 +157,5 @@ fn a_panic_on_the_way_out_is_no_way_around_the_terminal_state() {
 
 #[test]
 fn a_panic_in_the_method_of_a_limit_costs_its_connection() {
-    check(Script::new().send("be impatient\n"), "be impatient\n", 1);
+    check(&Script::new().send("be impatient\n"), "be impatient\n", 1);
 }

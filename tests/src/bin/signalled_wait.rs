@@ -1,8 +1,8 @@
-//! Waits on a poller, has itself sent a signal meanwhile, and prints what came of it: whether the signal
-//! was caught, the events reported, and the milliseconds waited.
+//! Waits on a poller, has itself sent a signal meanwhile, and prints what came of it: whether the
+//! signal was caught, the events reported, and the milliseconds waited.
 //!
-//! It is a program of its own because a process hands its signals to its main thread first, and in a test
-//! that is never the one that waits.
+//! It is a program of its own because a process hands its signals to its main thread first, and in
+//! a test that is never the one that waits.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};

@@ -1,4 +1,5 @@
-//! The echo server as a child of a test: it is the server itself, and ends when its standard input does.
+//! The echo server as a child of a test: it is the server itself, and ends when its standard input
+//! does.
 
 use std::io;
 use std::process::ExitCode;

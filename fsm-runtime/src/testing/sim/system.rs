@@ -52,6 +52,8 @@ pub(crate) struct System {
     pub(super) open: usize,
     has_reserve: bool,
     idle_waits: u32,
+    /// The present wait was counted as idle already.
+    is_polling: bool,
 }
 
 /// The one listening socket.
@@ -102,6 +104,7 @@ impl System {
             open: 0,
             has_reserve: true,
             idle_waits: 0,
+            is_polling: false,
         }
     }
 
@@ -220,7 +223,9 @@ impl System {
         let is_heard = listener.is_open && listener.is_watched && listener.is_armed;
         if is_heard && !listener.backlog.is_empty() {
             listener.is_armed = self.reporting == Reporting::Edge;
-            self.note_idleness();
+            if !self.is_polling {
+                self.note_idleness();
+            }
             self.events.push_back(Readiness { key: Key::listener(0), ready: Ready::READ });
         }
     }
@@ -352,7 +357,8 @@ impl Sys for System {
 
     fn wait(&mut self, wait: Wait) -> io::Result<()> {
         self.note(Call::Wait, 0, 0);
-        if wait == Wait::Poll {
+        self.is_polling = wait == Wait::Poll;
+        if self.is_polling {
             self.note_idleness();
         }
         if self.random.happens(self.faults.pause) {
