@@ -7,7 +7,7 @@ use std::time::Duration;
 use crate::connection::{Connection, Flags, ticks};
 use crate::machine::Machine;
 use crate::peer::Peer;
-use crate::sys::{Accept, Sys};
+use crate::sys::{Accept, Ready, Sys};
 use crate::wheel::is_before;
 use crate::worker::Worker;
 
@@ -61,7 +61,7 @@ where
             room -= 1;
             match self.sys.accept(listener) {
                 Accept::Socket(socket, peer) => {
-                    self.admit(socket, &peer);
+                    self.admit(socket, &peer, crowded);
                     if S::LISTENERS_BY_LEVEL && !crowded {
                         self.accepting.ready.pop();
                     }
@@ -94,8 +94,9 @@ where
         before + 1 == self.turns
     }
 
-    /// Takes in a new connection; its first slice reads at once.
-    fn admit(&mut self, socket: S::Socket, peer: &Peer) {
+    /// Takes in a new connection. In a crowd it has usually sent by the time it is accepted, so its
+    /// first slice reads at once; otherwise the next wait reports what is there, and comes as soon.
+    fn admit(&mut self, socket: S::Socket, peer: &Peer, crowded: bool) {
         self.accepting.refuses = false;
         let made =
             catch_unwind(AssertUnwindSafe(|| ((self.make_context)(peer), self.decoder.clone())));
@@ -104,7 +105,8 @@ where
             tracing::error!(%peer, "making the context of a connection panicked");
             return self.sys.close(socket);
         };
-        let connection = Connection::new(socket, decoder, context, self.now);
+        let ready = if crowded { Ready::READ.and(Ready::WRITE) } else { Ready::WRITE };
+        let connection = Connection::new(socket, ready, decoder, context, self.now);
         match self.connections.insert(connection) {
             Ok((index, _)) => {
                 self.summary.accepted += 1;

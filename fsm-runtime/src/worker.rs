@@ -143,13 +143,14 @@ where
         let waited = self.sys.wait(wait);
         self.read_clock();
         // Events that came with an error are served all the same: they are reported only once.
-        self.serve(drain_limit);
+        self.serve_events(drain_limit);
         match waited {
             Ok(()) => self.failed_waits = 0,
             Err(error) => self.bear(error)?,
         }
         self.expire();
         self.accept()?;
+        self.serve_runnable();
         Ok(!self.is_done())
     }
 
@@ -197,20 +198,34 @@ where
         self.now = self.elapsed as u32;
     }
 
-    /// Serves every connection that became ready or was runnable when the turn began, each for one
-    /// slice. A panic costs its connection; the others go on.
-    fn serve(&mut self, drain_limit: Duration) {
-        let mut runnable = self.runnable.len();
-        let mut serve_all = |worker: &mut Self| {
+    /// Takes every event of the last wait.
+    #[inline]
+    fn serve_events(&mut self, drain_limit: Duration) {
+        self.guard(|worker| {
             while let Some(event) = worker.sys.next_event() {
                 worker.take(event, drain_limit);
             }
-            while runnable > 0 {
-                runnable -= 1;
-                worker.serve_next();
-            }
-        };
-        while catch_unwind(AssertUnwindSafe(|| serve_all(self))).is_err() {
+        });
+    }
+
+    /// Serves those who stand in the queue now, each for one slice.
+    #[inline]
+    fn serve_runnable(&mut self) {
+        let mut left = self.runnable.len();
+        if left > 0 {
+            self.guard(|worker| {
+                while left > 0 {
+                    left -= 1;
+                    worker.serve_next();
+                }
+            });
+        }
+    }
+
+    /// Has `serve` go on with the others when a slice panics: it costs its own connection.
+    #[inline]
+    fn guard(&mut self, mut serve: impl FnMut(&mut Self)) {
+        while catch_unwind(AssertUnwindSafe(|| serve(self))).is_err() {
             self.bury();
         }
         self.current = None;
