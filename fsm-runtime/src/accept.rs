@@ -62,7 +62,7 @@ where
             match self.sys.accept(listener) {
                 Accept::Socket(socket, peer) => {
                     self.admit(socket, &peer);
-                    if S::LISTENERS_BY_LEVEL && !crowded {
+                    if !crowded && self.sys.reports_listeners_by_level() {
                         self.accepting.ready.pop();
                     }
                 }
