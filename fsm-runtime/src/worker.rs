@@ -378,8 +378,7 @@ where
         tracing::info!(open = self.connections.len(), ?limit, "draining");
         self.drain = Drain::Draining(self.now.wrapping_add(ticks(limit)));
         self.turn.draining = true;
-        self.accepting = Accepting::default();
-        self.sys.close_listeners();
+        self.accept_the_last();
         for index in 0..self.connections.end() {
             self.wake(index, Flags::SHUTDOWN_DUE);
         }
