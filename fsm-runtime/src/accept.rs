@@ -5,6 +5,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
 use crate::connection::{Connection, Flags, ticks};
+use crate::listener::BACKLOG;
 use crate::machine::Machine;
 use crate::peer::Peer;
 use crate::sys::{Accept, Ready, Sys};
@@ -13,6 +14,9 @@ use crate::worker::Worker;
 
 /// The connections accepted in a row before others are served; Redis takes 10, libuv 32.
 const ACCEPT_BATCH: usize = 16;
+
+/// The connections accepted from each listener when a drain begins: as many as its queue holds.
+const LAST_ACCEPTS: u16 = BACKLOG;
 
 /// How long accepting pauses when descriptors have run out; nginx waits 500 ms.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
@@ -62,7 +66,7 @@ where
             match self.sys.accept(listener) {
                 Accept::Socket(socket, peer) => {
                     self.admit(socket, &peer, crowded);
-                    if S::LISTENERS_BY_LEVEL && !crowded {
+                    if !crowded && self.sys.reports_listeners_by_level() {
                         self.accepting.ready.pop();
                     }
                 }
@@ -81,6 +85,23 @@ where
             self.suspend_accepting();
         }
         Ok(())
+    }
+
+    /// Accepts whom the kernel has already told that they are connected, for the last time: closing
+    /// the listeners would reset them. Those for whom there are no descriptors have to go.
+    #[cold]
+    pub(crate) fn accept_the_last(&mut self) {
+        for listener in 0..self.sys.listeners() {
+            for _ in 0..LAST_ACCEPTS {
+                match self.sys.accept(listener) {
+                    Accept::Socket(socket, peer) => self.admit(socket, &peer, true),
+                    Accept::Retry => self.summary.failed_accepts += 1,
+                    Accept::WouldBlock | Accept::Exhausted(_) | Accept::Broken(_) => break,
+                }
+            }
+        }
+        self.accepting = Accepting::default();
+        self.sys.close_listeners();
     }
 
     /// Tells whether clients come so fast that it pays to ask for the next one before it is
@@ -111,7 +132,11 @@ where
             Ok((index, _)) => {
                 self.summary.accepted += 1;
                 tracing::debug!(%peer, index, "accepted");
-                self.wake(index, Flags::NONE);
+                if self.greets || crowded {
+                    self.wake(index, Flags::NONE);
+                } else {
+                    self.settle(index);
+                }
             }
             Err(connection) => {
                 self.summary.refused += 1;

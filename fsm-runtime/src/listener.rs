@@ -17,7 +17,7 @@ use crate::peer::Address;
 
 /// The connections the kernel keeps ready to be accepted. The system's own limit is 4,096 since
 /// Linux 5.4; the 128 that `std` asks for overflow in a burst.
-const BACKLOG: i32 = 4_096;
+pub(crate) const BACKLOG: u16 = 4_096;
 
 /// A listening socket. A Unix socket's path is removed with it.
 #[derive(Debug)]
@@ -107,7 +107,7 @@ fn bind_tcp(address: SocketAddr) -> Result<Listener, Errno> {
     #[cfg(target_vendor = "apple")]
     sockopt::set_socket_nosigpipe(&socket, true)?;
     bind(&socket, &address)?;
-    listen(&socket, BACKLOG)?;
+    listen(&socket, i32::from(BACKLOG))?;
     let bound = SocketAddr::try_from(getsockname(&socket)?).unwrap_or(address);
     Ok(Listener { socket, address: Address::Tcp(bound), path: None })
 }
@@ -123,7 +123,7 @@ fn bind_unix(path: &Path) -> Result<Listener, Errno> {
         }
         bound => bound?,
     }
-    listen(&socket, BACKLOG)?;
+    listen(&socket, i32::from(BACKLOG))?;
     Ok(Listener { socket, address: Address::Unix(path.to_owned()), path: Some(path.to_owned()) })
 }
 

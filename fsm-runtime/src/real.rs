@@ -80,8 +80,6 @@ impl<P: Poll> Real<P> {
 impl<P: Poll> Sys for Real<P> {
     type Socket = OwnedFd;
 
-    const LISTENERS_BY_LEVEL: bool = P::SOURCES_BY_LEVEL;
-
     #[inline]
     fn now(&mut self) -> u64 {
         self.poll.now()
@@ -109,6 +107,11 @@ impl<P: Poll> Sys for Real<P> {
 
     fn listeners(&self) -> usize {
         self.listeners.len()
+    }
+
+    #[inline]
+    fn reports_listeners_by_level(&self) -> bool {
+        P::SOURCES_BY_LEVEL
     }
 
     fn accept(&mut self, listener: usize) -> Accept<OwnedFd> {

@@ -105,8 +105,9 @@ pub struct Stop {
 }
 
 impl Stop {
-    /// Asks the server to stop. The first request drains: no new connections, `shutdown` to all, an
-    /// end when all have ended or the drain limit has passed. The second stops at once.
+    /// Asks the server to stop. The first request drains: nobody new is let in behind those who have
+    /// connected already, all are told `shutdown`, and the server ends when all have ended or the
+    /// drain limit has passed. The second stops at once.
     pub fn request(&self) {
         // It fails only where the server has ended, or where so many requests wait that one more
         // says nothing new.

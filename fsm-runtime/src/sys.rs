@@ -18,10 +18,6 @@ pub(crate) trait Sys {
     /// A connected socket; dropping it closes it.
     type Socket;
 
-    /// Listeners are reported as long as somebody waits; otherwise only after [`Sys::accept`] found
-    /// nobody.
-    const LISTENERS_BY_LEVEL: bool;
-
     /// The milliseconds of a clock that never goes back. Read once per turn.
     fn now(&mut self) -> u64;
 
@@ -40,6 +36,10 @@ pub(crate) trait Sys {
 
     /// The number of listeners, which are named by their index.
     fn listeners(&self) -> usize;
+
+    /// Tells whether listeners are reported as long as somebody waits; otherwise they are only
+    /// after [`Sys::accept`] found nobody.
+    fn reports_listeners_by_level(&self) -> bool;
 
     /// Accepts one connection, set not to block.
     fn accept(&mut self, listener: usize) -> Accept<Self::Socket>;

@@ -167,7 +167,8 @@ impl Wheel {
             let width = SLOTS.pow(level);
             let at = self.current / width;
             let ahead = distance(&self.occupied[level as usize], at % SLOTS)?;
-            Some((level * SLOTS + (at + ahead) % SLOTS, at.wrapping_add(ahead).wrapping_mul(width)))
+            let found = at.wrapping_add(ahead);
+            Some((level * SLOTS + found % SLOTS, found.wrapping_mul(width)))
         });
         slots.min_by_key(|(_, due)| due.wrapping_sub(self.current))
     }
@@ -222,7 +223,7 @@ mod tests {
 
     #[test]
     fn every_deadline_comes_due_on_its_tick_at_every_distance() {
-        for start in [0, 255, 65_535, 1_000_003, u32::MAX - 70_000] {
+        for start in [0, 255, 65_535, 1_000_003, u32::MAX - 70_000, u32::MAX - 5] {
             let distances =
                 [1, 2, 255, 256, 257, 65_279, 65_281, 65_535, 65_536, 70_000, 20_000_000];
             let mut links = vec![Link::UNLINKED; distances.len()];

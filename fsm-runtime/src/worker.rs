@@ -21,6 +21,7 @@ use crate::slab::Slab;
 use crate::slice::{self, Desk, End, Served};
 use crate::summary::Summary;
 use crate::sys::{Readiness, Ready, Sys, Wait};
+use crate::table::Table;
 use crate::wheel::{Link, Links, Wheel, is_before};
 
 /// The bytes one read takes, and so the bytes of input in a slice. Redis reads as much; a budget of
@@ -49,6 +50,8 @@ pub(crate) struct Worker<M: Machine, S: Sys, F> {
     turn: Turn,
     pub(crate) shared: M::Shared,
     pub(crate) decoder: M::Decoder,
+    /// The machine has a row for `connected`.
+    pub(crate) greets: bool,
     pub(crate) make_context: F,
     /// Where input is read to; it is lent to one connection at a time.
     input: Box<[u8]>,
@@ -78,6 +81,17 @@ impl<M: Machine, K> Links for Slab<Connection<M, K>> {
 
 /// A connection with its generation, the input buffer, and what a slice needs beside.
 type At<'a, M, S> = (&'a mut Connection<M, <S as Sys>::Socket>, u32, &'a mut [u8], Desk<'a, M, S>);
+
+/// Tells whether a machine has a row for `connected`, in whatever state.
+fn greets(table: &Table) -> bool {
+    let mut rows = table.states.iter().flat_map(|state| state.rows);
+    rows.any(|row| row.events.contains(&"connected"))
+}
+
+/// The earlier of two ticks, of which the first may not be.
+fn earlier(one: Option<u32>, other: u32) -> u32 {
+    one.filter(|&one| is_before(one, other)).unwrap_or(other)
+}
 
 /// How far the end of the server has come.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -110,6 +124,7 @@ where
             turn: Turn::default(),
             shared,
             decoder,
+            greets: greets(M::TABLE),
             make_context,
             input: vec![0; READ_BUFFER].into_boxed_slice(),
             output: Vec::new(),
@@ -179,10 +194,14 @@ where
         if !self.runnable.is_empty() || !self.accepting.ready.is_empty() {
             return Wait::Poll;
         }
-        let drain = if let Drain::Draining(until) = self.drain { Some(until) } else { None };
-        let ticks = [self.wheel.next(), self.accepting.paused_until, drain];
-        let earlier = |one, other| if is_before(other, one) { other } else { one };
-        match ticks.into_iter().flatten().reduce(earlier) {
+        let mut next = self.wheel.next();
+        if let Drain::Draining(until) = self.drain {
+            next = Some(earlier(next, until));
+        }
+        if let Some(until) = self.accepting.paused_until {
+            next = Some(earlier(next, until));
+        }
+        match next {
             None => Wait::Forever,
             Some(tick) if !is_before(self.now, tick) => Wait::Poll,
             Some(tick) => {
@@ -303,7 +322,7 @@ where
 
     /// What follows from a slice: the connection becomes known to poller and wheel, goes to the
     /// back of the queue, or waits.
-    fn settle(&mut self, index: u32) {
+    pub(crate) fn settle(&mut self, index: u32) {
         let Some((connection, generation)) = self.connections.get_with_generation(index) else {
             return;
         };
@@ -393,8 +412,7 @@ where
         tracing::info!(open = self.connections.len(), ?limit, "draining");
         self.drain = Drain::Draining(self.now.wrapping_add(ticks(limit)));
         self.turn.draining = true;
-        self.accepting = Accepting::default();
-        self.sys.close_listeners();
+        self.accept_the_last();
         for index in 0..self.connections.end() {
             self.wake(index, Flags::SHUTDOWN_DUE);
         }

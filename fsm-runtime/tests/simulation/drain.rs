@@ -2,8 +2,10 @@
 
 use std::time::Duration;
 
-use fsm_runtime::testing::sim::{Script, Simulation};
+use fsm_runtime::testing::sim::{Reporting, Script, Simulation};
 use fsm_runtime::{Io, Lines, Machine};
+
+use crate::machines::{Echo, EchoClient};
 
 /// Leaves word of every condition it is told of.
 #[derive(Machine)]
@@ -104,6 +106,37 @@ fn a_client_that_comes_while_draining_is_turned_away() {
     let late = sim.connect(Script::new().send("hello\n"));
     sim.run();
     assert!(sim.was_reset(late));
+    sim.check();
+}
+
+#[test]
+fn who_had_connected_before_the_drain_is_served() {
+    for reporting in [Reporting::Edge, Reporting::Oneshot] {
+        let mut sim = Simulation::<Echo>::new(1, |_| EchoClient);
+        sim.reporting(reporting);
+        let clients: Vec<_> =
+            (0..100).map(|_| sim.connect(Script::new().send("in time\n"))).collect();
+        sim.stop();
+        sim.run();
+        for client in clients {
+            assert_eq!(sim.received(client), b"in time\n");
+            assert!(sim.saw_end(client), "closed and not reset");
+        }
+        assert_eq!(sim.summary().accepted, 100);
+        assert!(matches!(sim.outcome(), Some(Ok(()))));
+        sim.check();
+    }
+}
+
+#[test]
+fn a_drain_without_descriptors_begins_all_the_same() {
+    let mut sim = Simulation::<Echo>::new(1, |_| EchoClient);
+    sim.descriptors(Some(3));
+    let clients = [(); 5].map(|()| sim.connect(Script::new().send("in time\n")));
+    sim.stop();
+    sim.run();
+    assert_eq!(clients.iter().filter(|&&client| sim.was_reset(client)).count(), 3);
+    assert!(matches!(sim.outcome(), Some(Ok(()))));
     sim.check();
 }
 

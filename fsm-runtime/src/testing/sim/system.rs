@@ -350,8 +350,6 @@ impl System {
 impl Sys for System {
     type Socket = usize;
 
-    const LISTENERS_BY_LEVEL: bool = false;
-
     fn now(&mut self) -> u64 {
         self.now
     }
@@ -394,6 +392,10 @@ impl Sys for System {
 
     fn listeners(&self) -> usize {
         usize::from(self.listener.is_open)
+    }
+
+    fn reports_listeners_by_level(&self) -> bool {
+        self.reporting == Reporting::Edge
     }
 
     fn accept(&mut self, _: usize) -> Accept<usize> {
