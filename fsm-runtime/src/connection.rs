@@ -244,6 +244,8 @@ impl<M: Machine, K> Connection<M, K> {
         turn.moved = false;
         turn.ended = false;
         self.interest = self.machine.interest();
+        // The state may want what the one before it declined.
+        self.ready = self.ready.offered_again();
         self.clocks.entered = now;
         self.clocks.counted_since = now;
         self.clocks.counted = 0;
