@@ -32,7 +32,7 @@ pub(crate) struct Accepting {
     off: Vec<usize>,
     /// The last try after a pause found them short again, so those who wait are turned away.
     refuses: bool,
-    /// The turn of the loop in which somebody was last accepted.
+    /// The turn of the loop in which somebody last waited.
     last_turn: u64,
 }
 
@@ -79,6 +79,10 @@ where
                 Accept::Broken(error) => return Err(error),
             }
         }
+        if room == 0 && !self.accepting.ready.is_empty() {
+            // The next batch begins at another listener, so that a flood at one starves no other.
+            self.accepting.ready.rotate_right(1);
+        }
         if failed == ACCEPT_BATCH {
             tracing::warn!("accepting pauses: it brings nothing but failures");
             self.summary.pauses += 1;
@@ -105,8 +109,8 @@ where
     }
 
     /// Tells whether clients come so fast that it pays to ask for the next one before it is
-    /// reported: the listeners are ready in a turn that follows one with an accept. Otherwise the
-    /// call that finds nobody would be one in ten of a short connection's.
+    /// reported: a listener was ready in the turn before this one as well. Otherwise the call
+    /// that finds nobody would be one in ten of a short connection's.
     fn is_crowded(&mut self) -> bool {
         if self.accepting.ready.is_empty() {
             return false;

@@ -17,6 +17,11 @@ pub(crate) const TICK_MILLIS: u64 = 16;
 /// `lingering_timeout`).
 const LINGER_IDLE: Duration = Duration::from_secs(5);
 
+/// While the server drains it is closed after this long: time for the peer to answer the end of our
+/// output with its own from anywhere. A client that never closes, as many an idle `nc`, does not
+/// hold up a restart.
+const LINGER_DRAINING: Duration = Duration::from_secs(1);
+
 /// A terminal connection is closed after this long even if its peer goes on sending (nginx's
 /// `lingering_time`).
 const LINGER_TOTAL: Duration = Duration::from_secs(30);
@@ -108,6 +113,8 @@ impl Flags {
     pub(crate) const ENDING: Self = Self(1 << 12);
     /// Everything is sent; input is read and dropped until the peer's end.
     pub(crate) const LINGERING: Self = Self(1 << 13);
+    /// It lingers while the server drains, so it has less time.
+    pub(crate) const HURRIED: Self = Self(1 << 14);
 
     pub(crate) const fn and(self, other: Self) -> Self {
         Self(self.0 | other.0)
@@ -241,6 +248,8 @@ impl<M: Machine, K> Connection<M, K> {
         turn.moved = false;
         turn.ended = false;
         self.interest = self.machine.interest();
+        // The state may want what the one before it declined.
+        self.ready = self.ready.offered_again();
         self.clocks.entered = now;
         self.clocks.counted_since = now;
         self.clocks.counted = 0;
@@ -268,7 +277,9 @@ impl<M: Machine, K> Connection<M, K> {
         }
         if self.flags.has(Flags::LINGERING) {
             earliest.consider(self.clocks.entered, Some(LINGER_TOTAL), Overdue::Linger);
-            earliest.consider(self.clocks.progress, Some(LINGER_IDLE), Overdue::Linger);
+            let hurried = self.flags.has(Flags::HURRIED);
+            let idle = if hurried { LINGER_DRAINING } else { LINGER_IDLE };
+            earliest.consider(self.clocks.progress, Some(idle), Overdue::Linger);
         } else if !self.flags.has(Flags::ENDING) {
             self.consider_state(&mut earliest);
         }

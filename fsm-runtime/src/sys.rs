@@ -173,6 +173,9 @@ impl Ready {
     /// The socket is dead.
     pub(crate) const ERROR: Self = Self(1 << 3);
 
+    /// How far above [`Ready::READ`] and [`Ready::WRITE`] it is kept that they were declined.
+    const DECLINED: u32 = 4;
+
     /// The bits of both.
     #[must_use]
     #[inline]
@@ -185,6 +188,20 @@ impl Ready {
     #[inline]
     pub(crate) const fn without(self, other: Self) -> Self {
         Self(self.0 & !other.0)
+    }
+
+    /// The bits without a direction that was offered and not used. An edge is reported only once,
+    /// so it is kept in mind for [`Ready::offered_again`].
+    #[must_use]
+    pub(crate) const fn declined(self, direction: Self) -> Self {
+        Self(self.0 & !direction.0 | direction.0 << Self::DECLINED)
+    }
+
+    /// The bits with what was declined.
+    #[must_use]
+    #[inline]
+    pub(crate) const fn offered_again(self) -> Self {
+        Self((self.0 | self.0 >> Self::DECLINED) & ((1 << Self::DECLINED) - 1))
     }
 
     /// Tells whether any bit of `other` is set.

@@ -453,9 +453,10 @@ where
     }
 
     /// Lets a machine whose action panicked reach a terminal state. Dropping the state's data may
-    /// panic as well; it is gone then, and `enter` still has to run.
+    /// panic as well; it is gone then, and `enter` still has to run. That may panic too, and where
+    /// the machine has arrived still has to be noted.
     fn entomb(&mut self, index: u32) {
-        for _ in 0..2 {
+        for _ in 0..3 {
             let entombed = catch_unwind(AssertUnwindSafe(|| {
                 if let Some((connection, _, _, mut desk)) = self.at(index) {
                     slice::entomb(connection, &mut desk);

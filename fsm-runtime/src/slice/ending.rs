@@ -54,6 +54,9 @@ pub(super) fn linger<M: Machine, S: Sys>(
     input: &mut [u8],
     desk: &mut Desk<'_, M, S>,
 ) -> Result<(), End> {
+    if desk.turn.draining {
+        connection.flags.insert(Flags::HURRIED.and(Flags::RETIME));
+    }
     desk.pass_deadlines(connection)?;
     for _ in 0..LINGER_READS {
         if !connection.ready.has(Ready::READ) {

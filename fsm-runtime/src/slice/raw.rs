@@ -11,7 +11,8 @@ use crate::sys::{Ready, Sys, Transfer};
 
 impl<M: Machine, S: Sys> Desk<'_, M, S> {
     /// Delivers an event whose action may read and write by itself. Readiness that the action did
-    /// not use is taken as not wanted until it comes again: else the loop would spin.
+    /// not use is taken as not wanted until it comes again or another state is entered: else the
+    /// loop would spin.
     pub(super) fn dispatch_raw(
         &mut self,
         connection: &mut Connection<M, S::Socket>,
@@ -35,7 +36,7 @@ impl<M: Machine, S: Sys> Desk<'_, M, S> {
         let Raw { ready, used, moved, ended, gone, .. } = raw;
         // Another state has not been offered it yet.
         let is_answered = used.has(offered) || self.turn.moved;
-        connection.ready = if is_answered { ready } else { ready.without(offered) };
+        connection.ready = if is_answered { ready } else { ready.declined(offered) };
         connection.clocks.moved(moved, self.now);
         connection.flags.set(Flags::INPUT_ENDED, ended || connection.flags.has(Flags::INPUT_ENDED));
         self.put_away(connection);

@@ -58,6 +58,7 @@ use crate::machine::Machine;
 use crate::peer::Peer;
 use crate::server::DEFAULT_DRAIN_LIMIT;
 use crate::summary::Summary;
+use crate::sys::Sys;
 use crate::worker::Worker;
 use system::{Failure, System};
 
@@ -147,10 +148,27 @@ where
         self.worker.sys.failure.is_some_and(|failure| failure.hit.is_some())
     }
 
+    /// The server listens at `count` places, at one without this. To be chosen before the first
+    /// run.
+    pub fn listeners(&mut self, count: usize) -> &mut Self {
+        while self.worker.sys.listeners() < count {
+            self.worker.sys.add_listener();
+        }
+        self
+    }
+
     /// A client connects and does what its script says.
     pub fn connect(&mut self, script: Script) -> ClientId {
+        self.connect_at(0, script)
+    }
+
+    /// As [`Simulation::connect`], at the listener of that number; the first is 0.
+    ///
+    /// # Panics
+    /// When there is no such listener.
+    pub fn connect_at(&mut self, listener: usize, script: Script) -> ClientId {
         self.worker.sys.is_idle = false;
-        ClientId(self.worker.sys.connect(script))
+        ClientId(self.worker.sys.connect(listener, script))
     }
 
     /// A client goes on with more steps behind those of its script.

@@ -141,6 +141,38 @@ fn a_drain_without_descriptors_begins_all_the_same() {
 }
 
 #[test]
+fn a_client_that_does_not_close_holds_a_drain_up_for_a_second() {
+    let second = Duration::from_secs(1);
+    // One is idle when the drain begins, and one has lingered for a while already.
+    for begin in [Script::new(), Script::new().send("x".repeat(70_000))] {
+        let mut sim = Simulation::<Echo>::new(1, |_| EchoClient);
+        let client = sim.connect(begin.stay_open());
+        sim.run_for(second * 2);
+        sim.stop();
+        sim.run();
+        assert!(sim.now() <= second * 3 + Duration::from_millis(50), "ended at {:?}", sim.now());
+        assert!(sim.saw_end(client));
+        assert!(matches!(sim.outcome(), Some(Ok(()))));
+        sim.check();
+    }
+}
+
+#[test]
+fn a_drain_takes_what_a_client_goes_on_sending() {
+    let mut sim = Simulation::<Echo>::new(1, |_| EchoClient);
+    let pause = Duration::from_millis(800);
+    let client = sim.connect(
+        Script::new().send("one\n").wait(pause * 2).send("two\n").wait(pause).send("three\n"),
+    );
+    sim.run_for(pause);
+    sim.stop();
+    sim.run();
+    assert_eq!(sim.received(client), b"one\n");
+    assert!(sim.saw_end(client), "its last words do not turn the answer into a reset");
+    sim.check();
+}
+
+#[test]
 fn a_reset_is_noticed_though_the_end_of_input_came_before() {
     let mut sim = Simulation::<Told>::new(1, |_| Teller);
     let pause = Duration::from_millis(100);

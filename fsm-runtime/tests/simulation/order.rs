@@ -247,3 +247,24 @@ fn an_abort_resets_and_drops_what_is_unsent() {
     assert_eq!(sim.open(), 0);
     sim.check();
 }
+
+#[test]
+fn a_flood_at_one_listener_does_not_starve_another() {
+    for reporting in MODES {
+        for (flooded, other) in [(0, 1), (1, 0)] {
+            let mut sim = noting(1);
+            sim.reporting(reporting).listeners(2);
+            for _ in 0..1_000 {
+                sim.connect_at(flooded, Script::new().half_close());
+            }
+            let polite = sim.connect_at(other, Script::new().send("a\n").half_close());
+            for _ in 0..5 {
+                sim.turn();
+            }
+            assert_eq!(sim.received(polite), b"a", "{reporting:?}, listener {other}");
+            assert!(sim.summary().accepted < 100, "the flood is not over");
+            sim.run();
+            sim.check();
+        }
+    }
+}

@@ -159,3 +159,47 @@ fn a_panic_on_the_way_out_is_no_way_around_the_terminal_state() {
 fn a_panic_in_the_method_of_a_limit_costs_its_connection() {
     check(&Script::new().send("be impatient\n"), "be impatient\n", 1);
 }
+
+/// Everything that can panic on the way to the terminal state does.
+#[derive(Machine)]
+#[machine(context = Doomed, input = Lines<'_>)]
+enum Cursed {
+    #[initial]
+    #[on(Line(_) => arm -> Armed)]
+    #[on(TooLong | eof | shutdown -> Gone)]
+    #[after(5s without input -> Gone)]
+    Unarmed,
+    #[on(Line(_) => fire(bomb))]
+    #[ignores(TooLong, eof, shutdown)]
+    #[after(5s without input -> Gone)]
+    Armed { bomb: Bomb },
+    #[terminal(abort)]
+    #[enter(despair)]
+    Gone,
+}
+
+struct Doomed;
+
+impl Doomed {
+    fn arm(&mut self, _: &mut Io<'_, Cursed>) -> CursedArm {
+        CursedArm::Armed { bomb: Bomb { live: true } }
+    }
+
+    fn fire(&mut self, _: &mut Bomb, _: &mut Io<'_, Cursed>) {
+        panic!("as told");
+    }
+
+    fn despair(&mut self, _: &mut Io<'_, Cursed>) {
+        panic!("as told");
+    }
+}
+
+#[test]
+fn a_panic_in_the_action_the_drop_and_the_enter_ends_as_the_table_says() {
+    let mut sim = Simulation::<Cursed>::new(1, |_| Doomed);
+    let client = sim.connect(Script::new().send("arm\nfire\n"));
+    sim.run();
+    assert!(sim.was_reset(client), "the terminal state aborts");
+    assert_eq!(sim.summary().panics, 3);
+    sim.check();
+}

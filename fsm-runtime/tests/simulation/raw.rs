@@ -150,3 +150,53 @@ fn raw_bytes_do_not_overtake_queued_ones() {
         }
     }
 }
+
+/// Looks away from what is ready, and takes it in the next state.
+#[derive(Machine)]
+#[machine(context = Shy, input = Lines<'_>)]
+enum Hesitating {
+    #[initial]
+    #[on(readable => look_away)]
+    #[ignores(eof, shutdown)]
+    #[after(100ms -> Holding)]
+    Facing,
+    #[on(writable => look_away)]
+    #[ignores(shutdown)]
+    #[after(100ms -> Reading)]
+    Holding,
+    #[on(Line(line) => answer(line) -> Writing)]
+    #[on(TooLong | eof | shutdown -> Closed)]
+    #[after(5s -> Closed)]
+    Reading,
+    #[on(writable => say -> Closed)]
+    #[ignores(shutdown)]
+    #[after(5s -> Closed)]
+    Writing,
+    #[terminal]
+    Closed,
+}
+
+struct Shy;
+
+impl Shy {
+    #[expect(clippy::unused_self, reason = "actions are methods")]
+    fn look_away(&mut self, _: &mut Io<'_, Hesitating>) {}
+
+    fn answer(&mut self, line: &[u8], io: &mut Io<'_, Hesitating>) {
+        io.out.send(line);
+    }
+
+    fn say(&mut self, io: &mut Io<'_, Hesitating>) {
+        io.write(b"bye\n").expect("there is room");
+    }
+}
+
+#[test]
+fn readiness_that_an_action_left_unused_is_offered_to_the_next_state() {
+    let mut sim = Simulation::<Hesitating>::new(1, |_| Shy);
+    let client = sim.connect(Script::new().send("hello\n"));
+    sim.run();
+    assert_eq!(sim.received(client), b"hello\nbye\n");
+    assert!(sim.calls() < 50, "and the worker does not ask over and over");
+    sim.check();
+}

@@ -46,7 +46,9 @@ pub(crate) struct System {
     /// The connections whose readiness may have changed.
     woken: Vec<usize>,
     events: VecDeque<Readiness>,
-    listener: Listener,
+    listeners: Vec<Listener>,
+    /// The listeners are there, and not closed for good.
+    is_listening: bool,
     pub(super) stops: usize,
     /// The descriptors there are, where they are limited.
     pub(super) descriptors: Option<usize>,
@@ -57,12 +59,17 @@ pub(crate) struct System {
     is_polling: bool,
 }
 
-/// The one listening socket.
+/// A listening socket.
 struct Listener {
     backlog: VecDeque<usize>,
-    is_open: bool,
     is_watched: bool,
     is_armed: bool,
+}
+
+impl Listener {
+    fn new() -> Self {
+        Self { backlog: VecDeque::new(), is_watched: true, is_armed: true }
+    }
 }
 
 /// One call that is made to fail.
@@ -94,12 +101,8 @@ impl System {
             appointments: 0,
             woken: Vec::new(),
             events: VecDeque::new(),
-            listener: Listener {
-                backlog: VecDeque::new(),
-                is_open: true,
-                is_watched: true,
-                is_armed: true,
-            },
+            listeners: vec![Listener::new()],
+            is_listening: true,
             stops: 0,
             descriptors: None,
             open: 0,
@@ -109,14 +112,19 @@ impl System {
         }
     }
 
-    /// A client connects and begins with its script.
-    pub(super) fn connect(&mut self, script: Script) -> usize {
+    /// Opens another listener.
+    pub(super) fn add_listener(&mut self) {
+        self.listeners.push(Listener::new());
+    }
+
+    /// A client connects to a listener and begins with its script.
+    pub(super) fn connect(&mut self, listener: usize, script: Script) -> usize {
         let mut wire = Wire::default();
         wire.client.script.extend(script.steps);
         self.wires.push(wire);
         let number = self.wires.len() - 1;
-        if self.listener.is_open {
-            self.listener.backlog.push_back(number);
+        if self.is_listening {
+            self.listeners[listener].backlog.push_back(number);
         } else {
             self.with(number, Wire::abort);
         }
@@ -220,14 +228,16 @@ impl System {
         if self.stops > 0 {
             self.events.push_back(Readiness { key: Key::CONTROL, ready: Ready::READ });
         }
-        let listener = &mut self.listener;
-        let is_heard = listener.is_open && listener.is_watched && listener.is_armed;
-        if is_heard && !listener.backlog.is_empty() {
-            listener.is_armed = self.reporting == Reporting::Edge;
-            if !self.is_polling {
-                self.note_idleness();
+        let mut is_waited_for = false;
+        for (number, listener) in self.listeners.iter_mut().enumerate() {
+            if listener.is_watched && listener.is_armed && !listener.backlog.is_empty() {
+                listener.is_armed = self.reporting == Reporting::Edge;
+                is_waited_for = true;
+                self.events.push_back(Readiness { key: Key::listener(number), ready: Ready::READ });
             }
-            self.events.push_back(Readiness { key: Key::listener(0), ready: Ready::READ });
+        }
+        if is_waited_for && !self.is_polling {
+            self.note_idleness();
         }
     }
 
@@ -391,16 +401,16 @@ impl Sys for System {
     }
 
     fn listeners(&self) -> usize {
-        usize::from(self.listener.is_open)
+        if self.is_listening { self.listeners.len() } else { 0 }
     }
 
     fn reports_listeners_by_level(&self) -> bool {
         self.reporting == Reporting::Edge
     }
 
-    fn accept(&mut self, _: usize) -> Accept<usize> {
-        let Some(&number) = self.listener.backlog.front() else {
-            self.listener.is_armed = true;
+    fn accept(&mut self, listener: usize) -> Accept<usize> {
+        let Some(&number) = self.listeners[listener].backlog.front() else {
+            self.listeners[listener].is_armed = true;
             return Accept::WouldBlock;
         };
         let error = self.fails(Call::Accept, self.faults.accept);
@@ -409,39 +419,41 @@ impl Sys for System {
             self.note(Call::Accept, number, error.raw_os_error().unsigned_abs() as usize);
             let answer = Accept::failed(error);
             if matches!(answer, Accept::Retry) && error != Errno::INTR {
-                self.listener.backlog.pop_front();
+                self.listeners[listener].backlog.pop_front();
                 self.with(number, Wire::abort);
                 self.pump(number);
             }
             return answer;
         }
         self.note(Call::Accept, number, 0);
-        self.listener.backlog.pop_front();
+        self.listeners[listener].backlog.pop_front();
         self.open += 1;
         self.wires[number].server.phase = Phase::Open;
         let port = u16::try_from(FIRST_PORT + number % 60_000).unwrap_or(u16::MAX);
         Accept::Socket(number, Peer::Tcp(SocketAddr::from((Ipv4Addr::LOCALHOST, port))))
     }
 
-    fn listen(&mut self, _: usize, on: bool) -> io::Result<()> {
+    fn listen(&mut self, listener: usize, on: bool) -> io::Result<()> {
         self.note(Call::Listen, 0, usize::from(on));
         if let Some(error) = self.fails(Call::Listen, self.faults.listen) {
             return Err(error.into());
         }
-        if on && self.listener.is_watched {
+        let listener = &mut self.listeners[listener];
+        if on && listener.is_watched {
             return Err(Errno::EXIST.into());
         }
-        if !on && !self.listener.is_watched {
+        if !on && !listener.is_watched {
             return Err(Errno::NOENT.into());
         }
-        self.listener.is_watched = on;
-        self.listener.is_armed = true;
+        listener.is_watched = on;
+        listener.is_armed = true;
         Ok(())
     }
 
     fn close_listeners(&mut self) {
-        self.listener.is_open = false;
-        for number in std::mem::take(&mut self.listener.backlog) {
+        self.is_listening = false;
+        let backlogs = self.listeners.iter_mut().map(|it| std::mem::take(&mut it.backlog));
+        for number in backlogs.flatten().collect::<Vec<_>>() {
             self.with(number, Wire::abort);
             self.pump(number);
         }
