@@ -18,7 +18,8 @@ pub struct Io<'a, M: Machine> {
     /// The data of this worker, shared by all of its connections.
     pub shared: &'a mut M::Shared,
     turn: &'a mut Turn,
-    socket: &'a mut dyn RawSocket,
+    /// There while the event is `readable` or `writable`.
+    socket: Option<&'a mut dyn RawSocket>,
 }
 
 impl<'a, M: Machine> Io<'a, M> {
@@ -27,7 +28,7 @@ impl<'a, M: Machine> Io<'a, M> {
         out: Out<'a>,
         shared: &'a mut M::Shared,
         turn: &'a mut Turn,
-        socket: &'a mut dyn RawSocket,
+        socket: Option<&'a mut dyn RawSocket>,
     ) -> Self {
         Self { out, shared, turn, socket }
     }
@@ -56,7 +57,7 @@ impl<'a, M: Machine> Io<'a, M> {
     /// # Errors
     /// [`io::ErrorKind::WouldBlock`] where nothing is there now, otherwise what the socket died of.
     pub fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        self.socket.read(buffer)
+        self.socket.as_mut().map_or_else(would_block, |socket| socket.read(buffer))
     }
 
     /// Writes to the socket, for actions of a `writable` row. Answers the number of bytes taken.
@@ -68,9 +69,9 @@ impl<'a, M: Machine> Io<'a, M> {
     /// of.
     pub fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         if self.out.queued() > 0 {
-            return Err(io::ErrorKind::WouldBlock.into());
+            return would_block();
         }
-        self.socket.write(bytes)
+        self.socket.as_mut().map_or_else(would_block, |socket| socket.write(bytes))
     }
 
     /// Tells whether the server is draining: no new connections come, and this one should end soon.
@@ -114,6 +115,10 @@ pub(crate) struct Turn {
     pub(crate) ended: bool,
     /// The server is draining.
     pub(crate) draining: bool,
+}
+
+fn would_block() -> io::Result<usize> {
+    Err(io::ErrorKind::WouldBlock.into())
 }
 
 /// Raw reading and writing, whatever the socket is.

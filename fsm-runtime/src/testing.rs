@@ -231,7 +231,7 @@ impl<M: Machine> Driver<M> {
             return;
         }
         let out = Out::new(&mut self.queue, &[]);
-        let mut io = Io::new(out, &mut self.shared, &mut self.turn, &mut self.socket);
+        let mut io = Io::new(out, &mut self.shared, &mut self.turn, Some(&mut self.socket));
         self.machine.handle(&mut self.context, event, &mut io);
         let run = io.finish();
         debug_assert!(run.is_empty(), "there is no input to send a stretch of");
@@ -249,7 +249,7 @@ impl<M: Machine> Driver<M> {
             return false;
         }
         let out = Out::new(&mut self.queue, &self.rest);
-        let mut io = Io::new(out, &mut self.shared, &mut self.turn, &mut self.socket);
+        let mut io = Io::new(out, &mut self.shared, &mut self.turn, Some(&mut self.socket));
         let (machine, context) = (&mut self.machine, &mut self.context);
         let taken = machine.input(context, &mut self.decoder, &self.rest, self.seen, &mut io);
         let run = io.finish();

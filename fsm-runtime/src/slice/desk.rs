@@ -6,7 +6,6 @@ use crate::buffers::{self, Buffers, Spare};
 use crate::connection::{Connection, Flags, Overdue};
 use crate::io::{Io, Out, Turn};
 use crate::machine::{Event, Machine};
-use crate::slice::raw::NoRawSocket;
 use crate::sys::Sys;
 
 /// Why a connection ends.
@@ -91,9 +90,7 @@ pub(super) fn dispatch<M: Machine, S: Sys>(
     desk: &mut Desk<M, S>,
     event: Event<'_, M>,
 ) {
-    let mut raw = NoRawSocket;
-    let mut io =
-        Io::new(Out::new(&mut desk.output, &[]), &mut desk.shared, &mut desk.turn, &mut raw);
+    let mut io = Io::new(Out::new(&mut desk.output, &[]), &mut desk.shared, &mut desk.turn, None);
     connection.machine.handle(&mut connection.context, event, &mut io);
     io.finish();
     if desk.turn.moved {

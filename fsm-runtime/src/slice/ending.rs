@@ -8,7 +8,6 @@ use crate::machine::{Event, Machine};
 use crate::slice::desk::{Desk, End, dispatch};
 use crate::slice::input::{note_read, take_input_apart};
 use crate::slice::output::flush;
-use crate::slice::raw::NoRawSocket;
 use crate::sys::{Ready, Sys, Transfer};
 use crate::table::Interest;
 
@@ -128,9 +127,7 @@ pub(crate) fn bury<M: Machine, S: Sys>(
 /// Puts the machine into its first terminal state.
 fn abandon<M: Machine, S: Sys>(connection: &mut Connection<M, S::Socket>, desk: &mut Desk<M, S>) {
     connection.flags.insert(Flags::ENDING);
-    let mut raw = NoRawSocket;
-    let mut io =
-        Io::new(Out::new(&mut desk.output, &[]), &mut desk.shared, &mut desk.turn, &mut raw);
+    let mut io = Io::new(Out::new(&mut desk.output, &[]), &mut desk.shared, &mut desk.turn, None);
     connection.machine.abandon(&mut connection.context, &mut io);
     io.finish();
     connection.note_move(&mut desk.turn, desk.now);

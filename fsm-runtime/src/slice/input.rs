@@ -10,7 +10,6 @@ use crate::io::{Io, Out};
 use crate::machine::Machine;
 use crate::slice::desk::{Desk, End};
 use crate::slice::output::{HIGH_WATER, flush_with};
-use crate::slice::raw::NoRawSocket;
 use crate::sys::{Ready, Sys, Transfer};
 use crate::table::Interest;
 
@@ -193,9 +192,8 @@ fn deliver<M: Machine, S: Sys>(
 ) -> Delivered {
     let mut seen = connection.buffers.as_ref().map_or(0, |buffers| buffers.seen);
     let (mut rest, mut left) = (window, INPUTS_PER_SLICE);
-    let mut raw = NoRawSocket;
     let mut io =
-        Io::new(Out::new(&mut desk.output, window), &mut desk.shared, &mut desk.turn, &mut raw);
+        Io::new(Out::new(&mut desk.output, window), &mut desk.shared, &mut desk.turn, None);
     let stop = loop {
         io.out.mark();
         let (machine, context) = (&mut connection.machine, &mut connection.context);

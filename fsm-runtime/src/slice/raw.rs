@@ -30,8 +30,12 @@ impl<M: Machine, S: Sys> Desk<M, S> {
             ended: false,
             gone: None,
         };
-        let mut io =
-            Io::new(Out::new(&mut self.output, &[]), &mut self.shared, &mut self.turn, &mut raw);
+        let mut io = Io::new(
+            Out::new(&mut self.output, &[]),
+            &mut self.shared,
+            &mut self.turn,
+            Some(&mut raw),
+        );
         connection.machine.handle(&mut connection.context, event, &mut io);
         io.finish();
         let Raw { ready, used, moved, ended, gone, .. } = raw;
@@ -122,18 +126,5 @@ impl<S: Sys> RawSocket for Raw<'_, S> {
         }
         let transfer = self.sys.send(self.socket, bytes);
         self.note(transfer, Ready::WRITE, bytes.len())
-    }
-}
-
-/// The socket as actions of events other than `readable` and `writable` see it: never ready.
-pub(super) struct NoRawSocket;
-
-impl RawSocket for NoRawSocket {
-    fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
-        Err(io::ErrorKind::WouldBlock.into())
-    }
-
-    fn write(&mut self, _: &[u8]) -> io::Result<usize> {
-        Err(io::ErrorKind::WouldBlock.into())
     }
 }
