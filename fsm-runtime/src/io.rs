@@ -3,6 +3,7 @@
 //! An action only queues; the worker sends when the slice ends. The path of a sent line is kept
 //! short enough to stay in registers: see [`Out::send`].
 
+use std::fmt;
 use std::io;
 use std::ops::Range;
 
@@ -174,6 +175,13 @@ impl<'a> Out<'a> {
         } else {
             self.run = queue_apart(self.queue, self.input, self.run, bytes);
         }
+    }
+
+    /// Queues formatted text: `writeln!(io.out, "{count} lines")` needs no import, and answers
+    /// nothing, since the queue takes everything.
+    pub fn write_fmt(&mut self, text: fmt::Arguments<'_>) {
+        // Only a `Display` that breaks its promise fails here, and that panics, as in `format!`.
+        let _ = io::Write::write_fmt(self, text);
     }
 
     /// The number of bytes queued in this slice so far.

@@ -32,7 +32,7 @@
 //! driver.input(b"half a li");
 //! assert_eq!(driver.sent(), b"");
 //! driver.input(b"ne\nanother");
-//! assert_eq!(driver.sent(), b"half a line\n");
+//! assert_eq!(driver.sent_text(), "half a line\n");
 //! driver.end_of_input();
 //! assert!(driver.has_ended());
 //! ```
@@ -106,7 +106,8 @@ impl<M: Machine> Driver<M> {
         }
     }
 
-    /// Delivers `connected`.
+    /// Delivers `connected`, which the worker does first. A test may leave it out where no row
+    /// waits for it.
     pub fn connect(&mut self) {
         self.dispatch(Event::Connected);
     }
@@ -178,6 +179,15 @@ impl<M: Machine> Driver<M> {
         let mut sent = std::mem::take(&mut self.queue);
         sent.append(&mut self.socket.outgoing);
         sent
+    }
+
+    /// As [`Driver::sent`], as text: a test that fails shows words and not numbers.
+    ///
+    /// # Panics
+    /// When it is not UTF-8.
+    #[track_caller]
+    pub fn sent_text(&mut self) -> String {
+        String::from_utf8(self.sent()).expect("text was sent")
     }
 
     /// The name of the present state.

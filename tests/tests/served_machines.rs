@@ -61,7 +61,7 @@ impl Fragile {
             b"panic\n" => panic!("an action panics, as the test wants"),
             b"panic later\n" => return BrittleObey::Broken,
             b"reset\n" => return BrittleObey::Reset,
-            b"count\n" => io.out.send(format!("{}\n", io.shared).as_bytes()),
+            b"count\n" => writeln!(io.out, "{}", io.shared),
             _ => {}
         }
         BrittleObey::Stay

@@ -1,6 +1,6 @@
 //! Rules about events: what a row may answer, and what a state must not forget.
 
-use super::checked::{Checked, Owner, Place};
+use super::checked::{Checked, Owner, Place, State};
 use crate::diag::{Errors, listed};
 use crate::model::{Alternative, Head, Ignored};
 
@@ -203,6 +203,28 @@ pub(super) fn check_shared_rows_serve_a_state(checked: &Checked<'_>, errors: &mu
     }
 }
 
+/// Variants are written with a capital letter, so newcomers write the runtime's events like that
+/// too. Answers the words that nobody wrote in that way.
+fn without_capitalised<'w>(
+    state: &State<'_>,
+    mut missing: Vec<&'w str>,
+    errors: &mut Errors,
+) -> Vec<&'w str> {
+    let rows = state.rows.iter().flat_map(|row| &row.alternatives);
+    let events = rows.map(|it| (&it.head, &it.token));
+    let ignored = state.ignores.iter().map(|it| (&it.head, &it.token));
+    for (head, token) in events.chain(ignored) {
+        let Head::Input(name) = head else { continue };
+        let Some(at) = missing.iter().position(|word| name.eq_ignore_ascii_case(word)) else {
+            continue;
+        };
+        let word = missing.remove(at);
+        let message = format!("`{name}` is an input, so `{word}` stays unanswered; write `{word}`");
+        errors.at(token.span(), message);
+    }
+    missing
+}
+
 pub(super) fn check_events_are_answered(checked: &Checked<'_>, errors: &mut Errors) {
     let machine = checked.machine;
     if machine.options.plain.is_some() || machine.shared.unread {
@@ -226,6 +248,7 @@ pub(super) fn check_events_are_answered(checked: &Checked<'_>, errors: &mut Erro
         ];
         let missing = wanted.iter().filter(|(is_wanted, head)| *is_wanted && !is_answered(head));
         let missing: Vec<_> = missing.map(|(_, head)| head.word()).collect();
+        let missing = without_capitalised(state, missing, errors);
         if missing.is_empty() {
             continue;
         }

@@ -1,6 +1,8 @@
 //! Rules about where rows lead.
 
-use super::checked::{Checked, Effect, Owner, Place, Target, entered};
+use syn::Member;
+
+use super::checked::{Checked, Effect, Entry, Owner, Place, Target, entered};
 use crate::diag::{Errors, listed};
 use crate::model::{self, Head, Row};
 
@@ -56,7 +58,7 @@ pub(super) fn check_sets_name_each_state_once(checked: &Checked<'_>, errors: &mu
         check_once(checked, &outcome.targets, errors);
         for target in &outcome.targets {
             if let Target::Enter(entry) = target {
-                check_is_complete(checked, entry.state, entry.syntax, true, errors);
+                check_is_complete(checked, None, entry, errors);
             }
         }
     }
@@ -115,7 +117,7 @@ pub(super) fn check_targets_can_be_built(
         }
         for target in &effect.targets {
             if let Target::Enter(entry) = target {
-                check_is_complete(checked, entry.state, entry.syntax, has_action, errors);
+                check_is_complete(checked, Some((place, effect)), entry, errors);
             }
         }
         if !has_action {
@@ -137,34 +139,52 @@ fn check_somebody_chooses(effect: &Effect<'_>, errors: &mut Errors) {
     }
 }
 
-/// Every field of the target comes from somewhere.
+/// Every field of the target comes from somewhere. A target without a row stands in a set.
 fn check_is_complete(
     checked: &Checked<'_>,
-    state: usize,
-    target: &model::Target,
-    has_action: bool,
+    row: Option<(&Place<'_>, &Effect<'_>)>,
+    entry: &Entry<'_>,
     errors: &mut Errors,
 ) {
-    let fields = &checked.states[state].syntax.fields;
-    let carried = target.carried.as_ref();
-    let missing = fields.iter().map(|field| &field.member);
+    let syntax = &checked.states[entry.state].syntax;
+    let carried = entry.syntax.carried.as_ref();
+    let missing = syntax.fields.iter().map(|field| &field.member);
     let missing = missing.filter(|name| !carried.is_some_and(|it| it.fields.contains(name)));
-    let missing: Vec<_> = missing.map(|name| quote::quote!(#name).to_string()).collect();
+    let missing: Vec<_> = missing.collect();
+    // Whoever leads to a set has an action.
+    let has_action = row.is_none_or(|(_, effect)| effect.syntax.action.is_some());
     let is_answered = has_action && carried.is_none_or(|carried| carried.rest);
     // That the initial state has data at all is reported already.
-    let is_told = checked.states[state].syntax.initial.is_some();
+    let is_told = syntax.initial.is_some();
     if missing.is_empty() || is_answered || is_told {
         return;
     }
-    let name = &target.name;
+    let name = &entry.syntax.name;
     let instead = if has_action {
-        "add `..` so that the action answers it".to_owned()
+        let is_at_hand = row.is_some_and(|row| are_at_hand(checked, row, &missing));
+        let carry = if is_at_hand { "carry it over by its name, or " } else { "" };
+        format!("{carry}add `..` so that the action answers it")
     } else {
-        let all: Vec<_> = fields.iter().map(|field| &field.member).collect();
+        let all: Vec<_> = syntax.fields.iter().map(|field| &field.member).collect();
         let all = quote::quote!(#(#all),*).to_string().replace(" ,", ",");
         format!("add an action, or carry it over: `-> {name} {{ {all} }}`")
     };
+    let missing: Vec<_> = missing.iter().map(|name| quote::quote!(#name).to_string()).collect();
     errors.at(name.span(), format!("nobody fills {} of `{name}`; {instead}", listed(&missing)));
+}
+
+/// Tells whether the states that a row leaves have these fields, and keep them from its action.
+fn are_at_hand(
+    checked: &Checked<'_>,
+    (place, effect): (&Place<'_>, &Effect<'_>),
+    names: &[&Member],
+) -> bool {
+    let action = effect.syntax.action.as_ref();
+    let is_given = |name| action.is_some_and(|action| action.arguments.contains(name));
+    let has = |state: usize, name: &Member| {
+        checked.states[state].syntax.fields.iter().any(|field| field.member == *name)
+    };
+    names.iter().all(|&name| !is_given(name) && place.states.iter().all(|&state| has(state, name)))
 }
 
 pub(super) fn check_error_rows_lead_out(
@@ -214,8 +234,8 @@ pub(super) fn check_errors_can_happen(checked: &Checked<'_>, errors: &mut Errors
                     owner => owner.to_string(),
                 };
                 let message = format!(
-                    "no action of {owner} is written with `?`, so `error` never happens; drop \
-                    the row"
+                    "no action of {owner} is written with `?`, so `error` never happens; write \
+                    `?` behind the one that fails, or drop the row"
                 );
                 errors.at(token.span(), message);
             }

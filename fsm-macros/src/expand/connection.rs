@@ -64,16 +64,20 @@ pub(super) fn types(cx: &Cx<'_, '_>) -> TokenStream {
     let message = or_default(options.message.as_ref(), never);
     let error = cx.error_type();
     // Where rustc refuses a type, it says so at the type as written.
-    let context_span = options.context.as_ref().map_or_else(Span::call_site, span_of);
-    let context = quote_spanned!(context_span=> type Context = #context;);
+    let at = |given: &Option<Type>| given.as_ref().map_or_else(Span::call_site, span_of);
+    let context = quote_spanned!(at(&options.context)=> type Context = #context;);
+    let shared = quote_spanned!(at(&options.shared)=> type Shared = #shared;);
+    let reply = quote_spanned!(at(&options.reply)=> type Reply = #reply;);
+    let message = quote_spanned!(at(&options.message)=> type Message = #message;);
+    let error = quote_spanned!(at(&options.error)=> type Error = #error;);
     quote! {
         #context
         type Input<'input> = #input where Self: 'input;
         type Decoder = #decoder;
-        type Shared = #shared;
-        type Reply = #reply;
-        type Message = #message;
-        type Error = #error;
+        #shared
+        #reply
+        #message
+        #error
     }
 }
 

@@ -156,6 +156,10 @@ fn argument(input: ParseStream<'_>) -> syn::Result<Member> {
 
 /// `Name`, `Name "label"`, `Name { carried, .. } "label"`.
 pub(super) fn target(input: ParseStream<'_>, errors: &mut Errors) -> syn::Result<Target> {
+    if input.peek(Ident::peek_any) && input.peek2(Token![::]) {
+        let message = "a target is a state of this machine; write its name alone";
+        return Err(missing(input, message));
+    }
     if !input.peek(Ident) {
         return Err(missing(input, "expected a target; name a state, a named outcome or `Stay`"));
     }

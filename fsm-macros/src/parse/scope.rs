@@ -56,7 +56,8 @@ pub(super) fn item(
         errors.push(error);
         use_up(input);
     } else if !input.is_empty() {
-        let message = unexpected(name, input);
+        let has_target = scope.rows.last().is_some_and(|row| !row.effect.targets.is_empty());
+        let message = unexpected(name, has_target, input);
         let rest = input.span();
         use_up(input);
         let effect = match name {
@@ -74,10 +75,13 @@ pub(super) fn item(
 
 /// What is wrong with a token where nothing more can stand, in the words for those who come from
 /// elsewhere.
-fn unexpected(name: &str, input: ParseStream<'_>) -> &'static str {
+fn unexpected(name: &str, has_target: bool, input: ParseStream<'_>) -> &'static str {
     match name {
         "on" if input.peek(Token![if]) => {
             "a row has no guard; let its action choose among several targets"
+        }
+        "on" if has_target && input.peek(Token![,]) => {
+            "targets of one row are separated by `|`, not by commas"
         }
         "on" if input.peek(Token![,]) => "patterns of one row are separated by `|`, not by commas",
         "on" => "unexpected token; a row reads `EVENT => action(args) -> TARGET | TARGET`",

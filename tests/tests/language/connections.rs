@@ -114,7 +114,7 @@ impl Desk {
     fn page(&mut self, sheets: &mut u32, number: u32, io: &mut Io<'_, Printer>) -> PrinterPage {
         *sheets -= 1;
         io.shared.sheets -= 1;
-        io.out.send(format!("page {number}, {sheets} left\n").as_bytes());
+        writeln!(io.out, "page {number}, {sheets} left");
         if *sheets == 0 { PrinterPage::Reading } else { PrinterPage::Stay }
     }
 
@@ -198,7 +198,7 @@ fn a_state_that_does_not_read_leaves_the_bytes_where_they_are() {
     driver.reply(Spool::Page { number: 1 });
     driver.reply(Spool::Page { number: 2 });
     assert_eq!(driver.state(), "Reading");
-    assert_eq!(driver.sent(), b"> page 1, 1 left\npage 2, 0 left\n> later\n");
+    assert_eq!(driver.sent_text(), "> page 1, 1 left\npage 2, 0 left\n> later\n");
 }
 
 #[test]
