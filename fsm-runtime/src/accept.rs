@@ -138,7 +138,8 @@ where
             }
             Err(connection) => {
                 self.summary.refused += 1;
-                self.sys.close(connection.socket);
+                let socket = self.take_apart(connection);
+                self.sys.close(socket);
             }
         }
     }

@@ -469,17 +469,23 @@ where
     fn remove(&mut self, index: u32) -> Option<S::Socket> {
         self.connections.get_mut(index)?;
         self.wheel.unlink(index, &mut self.connections);
-        let Connection { socket, buffers, decoder, machine, context, .. } =
-            self.connections.remove(index)?;
+        let connection = self.connections.remove(index)?;
         self.summary.closed += 1;
         tracing::debug!(index, "closed");
+        Some(self.take_apart(connection))
+    }
+
+    /// Drops all of a connection but its socket. What the author's types do then may panic.
+    #[inline]
+    pub(crate) fn take_apart(&mut self, connection: Connection<M, S::Socket>) -> S::Socket {
+        let Connection { socket, buffers, decoder, machine, context, .. } = connection;
         if let Some(buffers) = buffers {
             reuse(&mut self.spare, buffers);
         }
         if catch_unwind(AssertUnwindSafe(|| drop((decoder, machine, context)))).is_err() {
             self.summary.panics += 1;
-            tracing::error!(machine = M::TABLE.machine, index, "dropping a connection panicked");
+            tracing::error!(machine = M::TABLE.machine, "dropping a connection panicked");
         }
-        Some(socket)
+        socket
     }
 }
