@@ -8,7 +8,7 @@ use crate::connection::{Connection, Flags, ticks};
 use crate::listener::BACKLOG;
 use crate::machine::Machine;
 use crate::peer::Peer;
-use crate::sys::{Accept, Sys};
+use crate::sys::{Accept, Ready, Sys};
 use crate::wheel::is_before;
 use crate::worker::Worker;
 
@@ -65,7 +65,7 @@ where
             room -= 1;
             match self.sys.accept(listener) {
                 Accept::Socket(socket, peer) => {
-                    self.admit(socket, &peer);
+                    self.admit(socket, &peer, crowded);
                     if !crowded && self.sys.reports_listeners_by_level() {
                         self.accepting.ready.pop();
                     }
@@ -98,7 +98,7 @@ where
         for listener in 0..self.sys.listeners() {
             for _ in 0..LAST_ACCEPTS {
                 match self.sys.accept(listener) {
-                    Accept::Socket(socket, peer) => self.admit(socket, &peer),
+                    Accept::Socket(socket, peer) => self.admit(socket, &peer, true),
                     Accept::Retry => self.summary.failed_accepts += 1,
                     Accept::WouldBlock | Accept::Exhausted(_) | Accept::Broken(_) => break,
                 }
@@ -119,8 +119,9 @@ where
         before + 1 == self.turns
     }
 
-    /// Takes in a new connection; its first slice reads at once.
-    fn admit(&mut self, socket: S::Socket, peer: &Peer) {
+    /// Takes in a new connection. In a crowd it has usually sent by the time it is accepted, so its
+    /// first slice reads at once; otherwise the next wait reports what is there, and comes as soon.
+    fn admit(&mut self, socket: S::Socket, peer: &Peer, crowded: bool) {
         self.accepting.refuses = false;
         let made =
             catch_unwind(AssertUnwindSafe(|| ((self.make_context)(peer), self.decoder.clone())));
@@ -129,12 +130,17 @@ where
             tracing::error!(%peer, "making the context of a connection panicked");
             return self.sys.close(socket);
         };
-        let connection = Connection::new(socket, decoder, context, self.now);
+        let ready = if crowded { Ready::READ.and(Ready::WRITE) } else { Ready::WRITE };
+        let connection = Connection::new(socket, ready, decoder, context, self.now);
         match self.connections.insert(connection) {
             Ok((index, _)) => {
                 self.summary.accepted += 1;
                 tracing::debug!(%peer, index, "accepted");
-                self.wake(index, Flags::NONE);
+                if self.greets || crowded {
+                    self.wake(index, Flags::NONE);
+                } else {
+                    self.settle(index);
+                }
             }
             Err(connection) => {
                 self.summary.refused += 1;

@@ -153,14 +153,18 @@ pub(crate) enum Overdue {
 }
 
 impl<M: Machine, K> Connection<M, K> {
-    pub(crate) fn new(socket: K, decoder: M::Decoder, context: M::Context, now: u32) -> Self {
+    pub(crate) fn new(
+        socket: K,
+        ready: Ready,
+        decoder: M::Decoder,
+        context: M::Context,
+        now: u32,
+    ) -> Self {
         let machine = M::initial();
         let interest = machine.interest();
         Self {
             socket,
-            // A client that connects has usually sent already, so the first look comes without
-            // being asked for; a new socket has room to write.
-            ready: Ready::READ.and(Ready::WRITE),
+            ready,
             interest,
             flags: Flags::NEW.and(Flags::RETIME),
             link: Link::UNLINKED,

@@ -9,7 +9,7 @@
 //!   [`Input`].
 //! - **Doing**: [`Server`] binds [`Address`]es, runs a machine, and answers a [`Summary`] when it
 //!   is stopped by a signal or through [`Stop`].
-//! - **Looking**: [`table`] is the machine as data.
+//! - **Looking**: [`table`] is the machine as data, and draws itself.
 //!
 //! Without the feature `server`, which is on by default, the crate needs only `core` and serves
 //! plain machines, those without a socket.
@@ -28,6 +28,7 @@ mod buffers;
 mod connection;
 #[cfg(feature = "server")]
 mod decode;
+mod diagram;
 #[cfg(feature = "server")]
 mod io;
 #[cfg(feature = "server")]

@@ -52,6 +52,8 @@ pub(crate) fn serve_reader<M: Machine, S: Sys>(
                 Err(error) => Served::Ends(End::Lost(error)),
             }
         }
+        // The end is news like any input, and as soon told.
+        Ok(()) if connection.flags.has(Flags::INPUT_ENDED) => serve(connection, input, desk),
         Ok(()) => Served::Settle,
         Err(end) => Served::Ends(end),
     }

@@ -162,14 +162,21 @@ pub(crate) enum Transfer {
 pub(crate) struct Ready(u8);
 
 impl Ready {
+    /// The bits of epoll's `IN` and `OUT`, which are [`Ready::READ`] and [`Ready::WRITE`].
+    #[cfg(all(target_os = "linux", not(polling_test_poll_backend), not(feature = "portable")))]
+    #[inline]
+    pub(crate) const fn from_epoll(bits: u8) -> Self {
+        Self(bits)
+    }
+
     /// Nothing.
     pub(crate) const NONE: Self = Self(0);
     /// There are bytes to read, or the end.
     pub(crate) const READ: Self = Self(1);
     /// There is room to write.
-    pub(crate) const WRITE: Self = Self(1 << 1);
+    pub(crate) const WRITE: Self = Self(1 << 2);
     /// The peer has closed its sending side, so that a short read is no proof of an empty socket.
-    pub(crate) const READ_CLOSED: Self = Self(1 << 2);
+    pub(crate) const READ_CLOSED: Self = Self(1 << 1);
     /// The socket is dead.
     pub(crate) const ERROR: Self = Self(1 << 3);
 

@@ -21,6 +21,7 @@ use crate::slab::Slab;
 use crate::slice::{self, Desk, End, Served};
 use crate::summary::Summary;
 use crate::sys::{Readiness, Ready, Sys, Wait};
+use crate::table::Table;
 use crate::wheel::{Link, Links, Wheel, is_before};
 
 /// The bytes one read takes, and so the bytes of input in a slice. Redis reads as much; a budget of
@@ -49,6 +50,8 @@ pub(crate) struct Worker<M: Machine, S: Sys, F> {
     turn: Turn,
     pub(crate) shared: M::Shared,
     pub(crate) decoder: M::Decoder,
+    /// The machine has a row for `connected`.
+    pub(crate) greets: bool,
     pub(crate) make_context: F,
     /// Where input is read to; it is lent to one connection at a time.
     input: Box<[u8]>,
@@ -78,6 +81,17 @@ impl<M: Machine, K> Links for Slab<Connection<M, K>> {
 
 /// A connection with its generation, the input buffer, and what a slice needs beside.
 type At<'a, M, S> = (&'a mut Connection<M, <S as Sys>::Socket>, u32, &'a mut [u8], Desk<'a, M, S>);
+
+/// Tells whether a machine has a row for `connected`, in whatever state.
+fn greets(table: &Table) -> bool {
+    let mut rows = table.states.iter().flat_map(|state| state.rows);
+    rows.any(|row| row.events.contains(&"connected"))
+}
+
+/// The earlier of two ticks, of which the first may not be.
+fn earlier(one: Option<u32>, other: u32) -> u32 {
+    one.filter(|&one| is_before(one, other)).unwrap_or(other)
+}
 
 /// How far the end of the server has come.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -110,6 +124,7 @@ where
             turn: Turn::default(),
             shared,
             decoder,
+            greets: greets(M::TABLE),
             make_context,
             input: vec![0; READ_BUFFER].into_boxed_slice(),
             output: Vec::new(),
@@ -143,13 +158,14 @@ where
         let waited = self.sys.wait(wait);
         self.read_clock();
         // Events that came with an error are served all the same: they are reported only once.
-        self.serve(drain_limit);
+        self.serve_events(drain_limit);
         match waited {
             Ok(()) => self.failed_waits = 0,
             Err(error) => self.bear(error)?,
         }
         self.expire();
         self.accept()?;
+        self.serve_runnable();
         Ok(!self.is_done())
     }
 
@@ -178,10 +194,14 @@ where
         if !self.runnable.is_empty() || !self.accepting.ready.is_empty() {
             return Wait::Poll;
         }
-        let drain = if let Drain::Draining(until) = self.drain { Some(until) } else { None };
-        let ticks = [self.wheel.next(), self.accepting.paused_until, drain];
-        let earlier = |one, other| if is_before(other, one) { other } else { one };
-        match ticks.into_iter().flatten().reduce(earlier) {
+        let mut next = self.wheel.next();
+        if let Drain::Draining(until) = self.drain {
+            next = Some(earlier(next, until));
+        }
+        if let Some(until) = self.accepting.paused_until {
+            next = Some(earlier(next, until));
+        }
+        match next {
             None => Wait::Forever,
             Some(tick) if !is_before(self.now, tick) => Wait::Poll,
             Some(tick) => {
@@ -197,20 +217,34 @@ where
         self.now = self.elapsed as u32;
     }
 
-    /// Serves every connection that became ready or was runnable when the turn began, each for one
-    /// slice. A panic costs its connection; the others go on.
-    fn serve(&mut self, drain_limit: Duration) {
-        let mut runnable = self.runnable.len();
-        let mut serve_all = |worker: &mut Self| {
+    /// Takes every event of the last wait.
+    #[inline]
+    fn serve_events(&mut self, drain_limit: Duration) {
+        self.guard(|worker| {
             while let Some(event) = worker.sys.next_event() {
                 worker.take(event, drain_limit);
             }
-            while runnable > 0 {
-                runnable -= 1;
-                worker.serve_next();
-            }
-        };
-        while catch_unwind(AssertUnwindSafe(|| serve_all(self))).is_err() {
+        });
+    }
+
+    /// Serves those who stand in the queue now, each for one slice.
+    #[inline]
+    fn serve_runnable(&mut self) {
+        let mut left = self.runnable.len();
+        if left > 0 {
+            self.guard(|worker| {
+                while left > 0 {
+                    left -= 1;
+                    worker.serve_next();
+                }
+            });
+        }
+    }
+
+    /// Has `serve` go on with the others when a slice panics: it costs its own connection.
+    #[inline]
+    fn guard(&mut self, mut serve: impl FnMut(&mut Self)) {
+        while catch_unwind(AssertUnwindSafe(|| serve(self))).is_err() {
             self.bury();
         }
         self.current = None;
@@ -288,7 +322,7 @@ where
 
     /// What follows from a slice: the connection becomes known to poller and wheel, goes to the
     /// back of the queue, or waits.
-    fn settle(&mut self, index: u32) {
+    pub(crate) fn settle(&mut self, index: u32) {
         let Some((connection, generation)) = self.connections.get_with_generation(index) else {
             return;
         };

@@ -36,7 +36,7 @@ struct Limits {
 #[derive(Parser)]
 #[command(after_help = "Example: threads_echo --listen 127.0.0.1:7007 --listen unix:/tmp/echo")]
 struct Options {
-    /// Where to listen: 127.0.0.1:7007, [::1]:7007 or unix:PATH; may be repeated
+    /// Where to listen: IP:PORT or unix:PATH; may be repeated
     #[arg(long, required = true)]
     listen: Vec<String>,
     #[command(flatten)]

@@ -62,6 +62,7 @@ const LAYERS: &[(&str, &[&[&str]])] = &[
         "fsm-runtime/src",
         &[
             &["table"],
+            &["diagram"],
             &["answer"],
             &["line_feeds"],
             &["decode"],

@@ -9,7 +9,6 @@ use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use polling::Poller;
-use rustix::buffer::spare_capacity;
 use rustix::event::epoll::{self, EventData, EventFlags};
 use rustix::io::Errno;
 use rustix::time::{
@@ -30,7 +29,9 @@ const NANOS_PER_MILLI: u64 = 1_000_000;
 /// The poller of one worker.
 pub(crate) struct Direct {
     poller: Poller,
-    events: Vec<epoll::Event>,
+    /// The events of the last wait, of which those up to `filled` are its own.
+    events: Box<[epoll::Event]>,
+    filled: usize,
     next: usize,
     timer: OwnedFd,
     /// When the timer goes off, if it is armed.
@@ -50,8 +51,9 @@ impl Poll for Direct {
         let key = data(Key::TIMER);
         // By edges and never read: each expiry is one event, and none needs a call to clear it.
         epoll::add(poller.as_fd(), &timer, key, EventFlags::IN | EventFlags::ET)?;
-        let events = Vec::with_capacity(EVENTS);
-        Ok(Self { poller, events, next: 0, timer, armed: None, fired: 0 })
+        let nothing = epoll::Event { flags: EventFlags::empty(), data: EventData::new_u64(0) };
+        let events = vec![nothing; EVENTS].into_boxed_slice();
+        Ok(Self { poller, events, filled: 0, next: 0, timer, armed: None, fired: 0 })
     }
 
     #[inline]
@@ -70,9 +72,10 @@ impl Poll for Direct {
                 None
             }
         };
-        self.events.clear();
         self.next = 0;
-        match epoll::wait(self.poller.as_fd(), spare_capacity(&mut self.events), timeout) {
+        let waited = epoll::wait(self.poller.as_fd(), &mut *self.events, timeout);
+        self.filled = waited.unwrap_or(0);
+        match waited {
             Ok(_) | Err(Errno::INTR) => Ok(()),
             Err(error) => Err(error.into()),
         }
@@ -80,7 +83,7 @@ impl Poll for Direct {
 
     #[inline]
     fn next_event(&mut self) -> Option<Readiness> {
-        let event = self.events.get(self.next)?;
+        let event = self.events[..self.filled].get(self.next)?;
         self.next += 1;
         let word = usize::try_from(event.data.u64()).unwrap_or(usize::MAX);
         let key = Key::from_word(word);
@@ -154,17 +157,13 @@ fn timespec(millis: u64) -> Timespec {
     Timespec { tv_sec: (millis / MILLIS_PER_SECOND).cast_signed(), tv_nsec: nanos.cast_signed() }
 }
 
+/// What the flags say. The two that are common stand at the same bits on both sides.
 #[inline]
+#[expect(clippy::cast_possible_truncation, reason = "both flags stand in the lowest byte")]
 fn ready(flags: EventFlags) -> Ready {
-    let mut ready = Ready::NONE;
-    if flags.contains(EventFlags::IN) {
-        ready = ready.and(Ready::READ);
-    }
-    if flags.contains(EventFlags::OUT) {
-        ready = ready.and(Ready::WRITE);
-    }
+    let ready = Ready::from_epoll((flags & (EventFlags::IN | EventFlags::OUT)).bits() as u8);
     if flags.intersects(EventFlags::RDHUP | EventFlags::HUP | EventFlags::ERR) {
-        ready = ready.and(closed(flags));
+        return ready.and(closed(flags));
     }
     ready
 }
