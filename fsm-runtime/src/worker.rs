@@ -1,5 +1,4 @@
-//! The event loop of one worker: wait, note what is ready, serve it in slices, let deadlines pass,
-//! accept.
+//! The event loop of one worker: wait, serve what is ready in slices, let deadlines pass, accept.
 //!
 //! Everything a worker needs is its own: system, connections, timers, buffers and shared data. It
 //! knows machines only through [`Machine`] and the system only through [`Sys`]. What happens within
