@@ -139,7 +139,7 @@ where
                 if self.greets || crowded {
                     self.wake(index, Flags::NONE);
                 } else {
-                    self.settle(index);
+                    self.settle_first(index);
                 }
             }
             Err(connection) => {

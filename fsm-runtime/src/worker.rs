@@ -319,9 +319,18 @@ where
         Some((connection, generation, &mut self.input, desk))
     }
 
+    /// Settles a connection before its first slice. Its limits may be methods of the context.
+    #[inline]
+    pub(crate) fn settle_first(&mut self, index: u32) {
+        if catch_unwind(AssertUnwindSafe(|| self.settle(index))).is_err() {
+            self.current = Some(index);
+            self.bury();
+        }
+    }
+
     /// What follows from a slice: the connection becomes known to poller and wheel, goes to the
     /// back of the queue, or waits.
-    pub(crate) fn settle(&mut self, index: u32) {
+    fn settle(&mut self, index: u32) {
         let Some((connection, generation)) = self.connections.get_with_generation(index) else {
             return;
         };
