@@ -139,12 +139,13 @@ where
                 if self.greets || crowded {
                     self.wake(index, Flags::NONE);
                 } else {
-                    self.settle(index);
+                    self.settle_first(index);
                 }
             }
             Err(connection) => {
                 self.summary.refused += 1;
-                self.desk.sys.close(connection.socket);
+                let socket = self.take_apart(connection);
+                self.desk.sys.close(socket);
             }
         }
     }

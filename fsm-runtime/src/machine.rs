@@ -45,7 +45,8 @@ pub trait Machine: Sized + 'static {
     fn interest(&self) -> Interest;
 
     /// The limits of the present state. Methods named in deadline rows are called here: when the
-    /// state is entered, and again when one of its timers comes due.
+    /// state is entered, when an input is begun or output begins to wait, and when a timer comes
+    /// due.
     fn deadlines(&self, context: &Self::Context) -> Deadlines;
 
     /// Decodes one input from the front of `bytes`, of which the first `seen` bytes were looked at

@@ -105,7 +105,7 @@ pub struct Stop {
 }
 
 impl Stop {
-    /// Asks the server to stop. The first request drains: nobody new is let in behind those who have
+    /// Asks the server to stop. The first request drains: nobody is let in behind those who have
     /// connected already, all are told `shutdown`, and the server ends when all have ended or the
     /// drain limit has passed. The second stops at once.
     pub fn request(&self) {

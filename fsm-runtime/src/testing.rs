@@ -54,7 +54,6 @@ pub struct Driver<M: Machine> {
     turn: Turn,
     queue: Vec<u8>,
     socket: FakeSocket,
-    rest: Vec<u8>,
     seen: usize,
     conditions: Conditions,
 }
@@ -62,7 +61,6 @@ pub struct Driver<M: Machine> {
 /// What holds from now on, and whether the present state was told.
 #[derive(Default)]
 struct Conditions {
-    ended_input: bool,
     told_end: bool,
     shutdown: bool,
     told_shutdown: bool,
@@ -100,7 +98,6 @@ impl<M: Machine> Driver<M> {
             turn: Turn::default(),
             queue: Vec::new(),
             socket: FakeSocket::default(),
-            rest: Vec::new(),
             seen: 0,
             conditions: Conditions::default(),
         }
@@ -113,32 +110,28 @@ impl<M: Machine> Driver<M> {
     }
 
     /// Gives the machine bytes: they are decoded and dispatched, one input after the other, while
-    /// the state reads. In a state that reads raw they wait for [`Io::read`].
+    /// the state reads. A state that reads raw is told `readable` and takes them by [`Io::read`].
     pub fn input(&mut self, bytes: &[u8]) {
-        if self.machine.interest().has(Interest::READABLE) {
-            self.socket.incoming.extend_from_slice(bytes);
-            self.dispatch(Event::Readable);
-        } else {
-            self.rest.extend_from_slice(bytes);
-            self.settle();
-        }
+        self.socket.incoming.extend_from_slice(bytes);
+        self.settle();
     }
 
-    /// The peer closes its sending side: `eof` is delivered once everything before it has been.
+    /// The peer closes its sending side: `eof` is delivered once everything before it has been. A
+    /// state that reads raw reads zero bytes first.
     pub fn end_of_input(&mut self) {
-        self.conditions.ended_input = true;
+        self.socket.has_ended = true;
         self.settle();
     }
 
     /// All output has gone to the kernel.
     pub fn drained(&mut self) {
-        self.dispatch(Event::Drained);
+        self.dispatch_late(Event::Drained);
     }
 
     /// The socket takes up to `bytes` more bytes from [`Io::write`].
     pub fn writable(&mut self, bytes: usize) {
         self.socket.window = bytes;
-        self.dispatch(Event::Writable);
+        self.dispatch_late(Event::Writable);
     }
 
     /// An operation is done.
@@ -159,7 +152,7 @@ impl<M: Machine> Driver<M> {
         let state = &M::TABLE.states[self.machine.state()];
         let known = state.deadlines.iter().any(|deadline| same_kind(deadline.kind, kind));
         assert!(known, "state `{}` has no deadline of kind {kind:?}", state.name);
-        self.dispatch(Event::Deadline(kind));
+        self.dispatch_late(Event::Deadline(kind));
     }
 
     /// The server is draining from now on.
@@ -214,10 +207,10 @@ impl<M: Machine> Driver<M> {
         self.machine.deadlines(&self.context)
     }
 
-    /// The bytes that no decoder has taken yet.
+    /// The bytes that nobody has taken yet.
     #[must_use]
     pub fn undelivered(&self) -> &[u8] {
-        &self.rest
+        &self.socket.incoming
     }
 
     /// The machine.
@@ -236,47 +229,94 @@ impl<M: Machine> Driver<M> {
         &mut self.shared
     }
 
+    /// Delivers an event that comes before the input of its slice.
     fn dispatch(&mut self, event: Event<'_, M>) {
-        if self.has_ended() {
-            return;
-        }
-        let out = Out::new(&mut self.queue, &[]);
-        let mut io = Io::new(out, &mut self.shared, &mut self.turn, Some(&mut self.socket));
-        self.machine.handle(&mut self.context, event, &mut io);
-        let run = io.finish();
-        debug_assert!(run.is_empty(), "there is no input to send a stretch of");
-        self.note_move();
+        self.deliver(event);
         self.settle();
     }
 
-    /// Delivers what is there until nothing changes any more, in the worker's order.
+    /// Delivers an event that comes behind the input of its slice, where only `shutdown` follows.
+    fn dispatch_late(&mut self, event: Event<'_, M>) {
+        self.deliver(event);
+        self.tell_shutdown();
+        self.settle();
+    }
+
+    /// Delivers one event. Answers whether it led to another state.
+    fn deliver(&mut self, event: Event<'_, M>) -> bool {
+        if self.has_ended() {
+            return false;
+        }
+        let is_raw = matches!(event, Event::Readable | Event::Writable);
+        let socket = is_raw.then_some(&mut self.socket as &mut dyn RawSocket);
+        let out = Out::new(&mut self.queue, &[]);
+        let mut io = Io::new(out, &mut self.shared, &mut self.turn, socket);
+        self.machine.handle(&mut self.context, event, &mut io);
+        let run = io.finish();
+        debug_assert!(run.is_empty(), "there is no input to send a stretch of");
+        self.note_move()
+    }
+
+    /// Delivers what is there until nothing changes any more, slice by slice as the worker does.
     fn settle(&mut self) {
-        while !self.has_ended() && (self.take_input() || self.tell_end() || self.tell_shutdown()) {}
+        while !self.has_ended() {
+            let is_raw = self.machine.interest().has(Interest::READABLE);
+            let mut changed = is_raw && self.offer_input();
+            while !is_raw && self.take_input() {
+                changed = true;
+            }
+            changed |= self.tell_end();
+            changed |= self.tell_shutdown();
+            if !changed {
+                return;
+            }
+        }
     }
 
     fn take_input(&mut self) -> bool {
-        if !self.machine.interest().has(Interest::INPUT) || self.rest.is_empty() {
+        if !self.machine.interest().has(Interest::INPUT) || self.socket.incoming.is_empty() {
             return false;
         }
-        let out = Out::new(&mut self.queue, &self.rest);
-        let mut io = Io::new(out, &mut self.shared, &mut self.turn, Some(&mut self.socket));
+        let mut bytes = std::mem::take(&mut self.socket.incoming);
+        let out = Out::new(&mut self.queue, &bytes);
+        let mut io = Io::new(out, &mut self.shared, &mut self.turn, None);
         let (machine, context) = (&mut self.machine, &mut self.context);
-        let taken = machine.input(context, &mut self.decoder, &self.rest, self.seen, &mut io);
+        let taken = machine.input(context, &mut self.decoder, &bytes, self.seen, &mut io);
         let run = io.finish();
-        self.queue.extend_from_slice(&self.rest[run]);
-        self.seen = if taken == 0 { self.rest.len() } else { 0 };
-        self.rest.drain(..taken);
+        self.queue.extend_from_slice(&bytes[run]);
+        self.seen = if taken == 0 { bytes.len() } else { 0 };
+        bytes.drain(..taken);
+        self.socket.incoming = bytes;
         self.note_move();
         taken > 0
     }
 
+    /// Tells a state that reads raw that something is there. Answers whether it made use of it.
+    fn offer_input(&mut self) -> bool {
+        let left = self.socket.incoming.len();
+        let untold = self.socket.has_ended && !self.socket.told_end;
+        if left == 0 && !untold {
+            return false;
+        }
+        let moved = self.deliver(Event::Readable);
+        moved || self.socket.incoming.len() < left || untold && self.socket.told_end
+    }
+
+    /// Delivers `eof`, unless bytes stand before it that the state leaves to another one.
     fn tell_end(&mut self) -> bool {
-        if !self.conditions.ended_input || self.conditions.told_end {
+        let interest = self.machine.interest();
+        let is_next = if interest.has(Interest::READABLE) {
+            self.socket.told_end
+        } else {
+            interest.has(Interest::INPUT) || self.socket.incoming.is_empty()
+        };
+        if !self.socket.has_ended || self.conditions.told_end || !is_next {
             return false;
         }
         self.conditions.told_end = true;
-        let rest = std::mem::take(&mut self.rest);
-        self.dispatch(Event::Eof(&rest));
+        self.socket.told_end = true;
+        let rest = std::mem::take(&mut self.socket.incoming);
+        self.deliver(Event::Eof(&rest));
         true
     }
 
@@ -285,17 +325,19 @@ impl<M: Machine> Driver<M> {
             return false;
         }
         self.conditions.told_shutdown = true;
-        self.dispatch(Event::Shutdown);
+        self.deliver(Event::Shutdown);
         true
     }
 
     /// Each state entered while a condition holds is told of it once.
-    fn note_move(&mut self) {
-        if std::mem::take(&mut self.turn.moved) {
+    fn note_move(&mut self) -> bool {
+        let moved = std::mem::take(&mut self.turn.moved);
+        if moved {
             self.seen = 0;
             self.conditions.told_end = false;
             self.conditions.told_shutdown = false;
         }
+        moved
     }
 }
 
@@ -306,16 +348,22 @@ fn same_kind(one: DeadlineKind, other: DeadlineKind) -> bool {
 /// A socket made of two buffers.
 #[derive(Default)]
 struct FakeSocket {
+    /// What the peer has sent and nobody has taken, decoded or raw.
     incoming: Vec<u8>,
+    /// The peer has closed its sending side.
+    has_ended: bool,
+    /// The machine knows that.
+    told_end: bool,
     outgoing: Vec<u8>,
     window: usize,
 }
 
 impl RawSocket for FakeSocket {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        if self.incoming.is_empty() {
+        if self.incoming.is_empty() && !self.has_ended {
             return Err(io::ErrorKind::WouldBlock.into());
         }
+        self.told_end |= self.incoming.is_empty() && !buffer.is_empty();
         let count = buffer.len().min(self.incoming.len());
         buffer[..count].copy_from_slice(&self.incoming[..count]);
         self.incoming.drain(..count);

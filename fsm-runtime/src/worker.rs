@@ -1,5 +1,4 @@
-//! The event loop of one worker: wait, note what is ready, serve it in slices, let deadlines pass,
-//! accept.
+//! The event loop of one worker: wait, serve what is ready in slices, let deadlines pass, accept.
 //!
 //! Everything a worker needs is its own: system, connections, timers, buffers and shared data. It
 //! knows machines only through [`Machine`] and the system only through [`Sys`]. What happens within
@@ -309,9 +308,18 @@ where
         Some((connection, generation, &mut self.input, &mut self.desk))
     }
 
+    /// Settles a connection before its first slice. Its limits may be methods of the context.
+    #[inline]
+    pub(crate) fn settle_first(&mut self, index: u32) {
+        if catch_unwind(AssertUnwindSafe(|| self.settle(index))).is_err() {
+            self.current = Some(index);
+            self.bury();
+        }
+    }
+
     /// What follows from a slice: the connection becomes known to poller and wheel, goes to the
     /// back of the queue, or waits.
-    pub(crate) fn settle(&mut self, index: u32) {
+    fn settle(&mut self, index: u32) {
         let Some((connection, generation)) = self.connections.get_with_generation(index) else {
             return;
         };
@@ -493,17 +501,23 @@ where
     fn remove(&mut self, index: u32) -> Option<S::Socket> {
         self.connections.get_mut(index)?;
         self.wheel.unlink(index, &mut self.connections);
-        let Connection { socket, buffers, decoder, machine, context, .. } =
-            self.connections.remove(index)?;
+        let connection = self.connections.remove(index)?;
         self.summary.closed += 1;
         tracing::debug!(index, "closed");
+        Some(self.take_apart(connection))
+    }
+
+    /// Drops all of a connection but its socket. What the author's types do then may panic.
+    #[inline]
+    pub(crate) fn take_apart(&mut self, connection: Connection<M, S::Socket>) -> S::Socket {
+        let Connection { socket, buffers, decoder, machine, context, .. } = connection;
         if let Some(buffers) = buffers {
             reuse(&mut self.desk.spare, buffers);
         }
         if catch_unwind(AssertUnwindSafe(|| drop((decoder, machine, context)))).is_err() {
             self.summary.panics += 1;
-            tracing::error!(machine = M::TABLE.machine, index, "dropping a connection panicked");
+            tracing::error!(machine = M::TABLE.machine, "dropping a connection panicked");
         }
-        Some(socket)
+        socket
     }
 }

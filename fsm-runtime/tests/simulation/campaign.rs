@@ -123,6 +123,39 @@ fn sim_campaign() {
     }
 }
 
+/// A server that is asked to stop in the middle of everything.
+fn drained_session(seed: u64) {
+    let mut dice = Dice(seed);
+    let mut sim = Simulation::<Echo>::new(seed, |_| EchoClient);
+    let network = network(&mut dice);
+    sim.network(network).listeners(2);
+    sim.reporting(dice.pick(&[Reporting::Edge, Reporting::Oneshot]));
+    sim.faults(dice.pick(&[Faults::NONE, Faults::HARMLESS, Faults::STORM]));
+    sim.descriptors(dice.pick(&[None, None, Some(3)]));
+    let clients: Vec<_> = (0..1 + dice.roll(40))
+        .map(|number| sim.connect_at(usize::from(number % 3 == 0), script(&mut dice, &network)))
+        .collect();
+    sim.run_for(dice.millis(3_000));
+    let asked = sim.now();
+    sim.stop();
+    sim.run();
+    assert!(matches!(sim.outcome(), Some(Ok(()))), "seed {seed}: {:?}", sim.outcome());
+    assert!(clients.iter().filter_map(|&it| sim.ended_at(it)).all(|at| at < asked + END));
+    for &client in &clients {
+        check_echo(&sim, client);
+    }
+    assert_eq!(sim.summary().panics, 0);
+    sim.check();
+}
+
+#[test]
+fn a_drain_ends_whatever_goes_on() {
+    // One in four, to spare an ordinary run's time.
+    for seed in sessions().step_by(4) {
+        drained_session(seed);
+    }
+}
+
 #[test]
 fn the_same_seed_gives_the_same_run() {
     for seed in 0..20 {

@@ -2,6 +2,7 @@
 //! delay that a seed can think of. Each test says what must hold; the machines it needs stand
 //! beside it.
 
+mod agreement;
 mod campaign;
 mod deadlines;
 mod drain;

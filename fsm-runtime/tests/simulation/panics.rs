@@ -203,3 +203,23 @@ fn a_panic_in_the_action_the_drop_and_the_enter_ends_as_the_table_says() {
     assert_eq!(sim.summary().panics, 3);
     sim.check();
 }
+
+#[test]
+fn a_panic_in_the_first_limit_costs_its_connection() {
+    for reporting in [Reporting::Edge, Reporting::Oneshot] {
+        let mut sim = Simulation::<Obeying>::new(1, |_| Frail {
+            enters_badly: false,
+            mourns_badly: false,
+            impatient: true,
+        });
+        sim.reporting(reporting);
+        // Somebody who comes alone is taken in another way than one who comes in a crowd.
+        for count in [3, 1] {
+            let clients: Vec<_> = (0..count).map(|_| sim.connect(Script::new())).collect();
+            sim.run_for(Duration::from_millis(200));
+            assert!(clients.iter().all(|&client| sim.saw_end(client)));
+        }
+        assert_eq!((sim.open(), sim.summary().panics), (0, 4));
+        sim.check();
+    }
+}
