@@ -53,7 +53,7 @@ where
     /// Accepts what waits at the listeners, a bounded number.
     pub(crate) fn accept(&mut self) -> io::Result<()> {
         if let Some(until) = self.accepting.paused_until
-            && !is_before(self.now, until)
+            && !is_before(self.desk.now, until)
         {
             self.resume_accepting();
         }
@@ -63,10 +63,10 @@ where
             && let Some(&listener) = self.accepting.ready.last()
         {
             room -= 1;
-            match self.sys.accept(listener) {
+            match self.desk.sys.accept(listener) {
                 Accept::Socket(socket, peer) => {
                     self.admit(socket, &peer, crowded);
-                    if !crowded && self.sys.reports_listeners_by_level() {
+                    if !crowded && self.desk.sys.reports_listeners_by_level() {
                         self.accepting.ready.pop();
                     }
                 }
@@ -95,9 +95,9 @@ where
     /// the listeners would reset them. Those for whom there are no descriptors have to go.
     #[cold]
     pub(crate) fn accept_the_last(&mut self) {
-        for listener in 0..self.sys.listeners() {
+        for listener in 0..self.desk.sys.listeners() {
             for _ in 0..LAST_ACCEPTS {
-                match self.sys.accept(listener) {
+                match self.desk.sys.accept(listener) {
                     Accept::Socket(socket, peer) => self.admit(socket, &peer, true),
                     Accept::Retry => self.summary.failed_accepts += 1,
                     Accept::WouldBlock | Accept::Exhausted(_) | Accept::Broken(_) => break,
@@ -105,7 +105,7 @@ where
             }
         }
         self.accepting = Accepting::default();
-        self.sys.close_listeners();
+        self.desk.sys.close_listeners();
     }
 
     /// Tells whether clients come so fast that it pays to ask for the next one before it is
@@ -128,10 +128,10 @@ where
         let Ok((context, decoder)) = made else {
             self.summary.panics += 1;
             tracing::error!(%peer, "making the context of a connection panicked");
-            return self.sys.close(socket);
+            return self.desk.sys.close(socket);
         };
         let ready = if crowded { Ready::READ.and(Ready::WRITE) } else { Ready::WRITE };
-        let connection = Connection::new(socket, ready, decoder, context, self.now);
+        let connection = Connection::new(socket, ready, decoder, context, self.desk.now);
         match self.connections.insert(connection) {
             Ok((index, _)) => {
                 self.summary.accepted += 1;
@@ -145,7 +145,7 @@ where
             Err(connection) => {
                 self.summary.refused += 1;
                 let socket = self.take_apart(connection);
-                self.sys.close(socket);
+                self.desk.sys.close(socket);
             }
         }
     }
@@ -168,12 +168,12 @@ where
     /// Stops listening until a pause has passed.
     fn suspend_accepting(&mut self) {
         self.accepting.ready.clear();
-        self.accepting.paused_until = Some(self.now.wrapping_add(ticks(ACCEPT_PAUSE)));
-        for listener in 0..self.sys.listeners() {
+        self.accepting.paused_until = Some(self.desk.now.wrapping_add(ticks(ACCEPT_PAUSE)));
+        for listener in 0..self.desk.sys.listeners() {
             if self.accepting.off.contains(&listener) {
                 continue;
             }
-            match self.sys.listen(listener, false) {
+            match self.desk.sys.listen(listener, false) {
                 Ok(()) => self.accepting.off.push(listener),
                 Err(error) => tracing::error!(%error, listener, "a listener could not be paused"),
             }
@@ -183,29 +183,29 @@ where
     /// Accepts with the reserve descriptor and closes at once, up to a batch.
     fn refuse(&mut self, listener: usize) {
         for _ in 0..ACCEPT_BATCH {
-            self.sys.release_reserve();
-            let Accept::Socket(socket, peer) = self.sys.accept(listener) else { break };
+            self.desk.sys.release_reserve();
+            let Accept::Socket(socket, peer) = self.desk.sys.accept(listener) else { break };
             self.summary.refused += 1;
             tracing::debug!(%peer, "refused: no descriptor is left");
-            self.sys.close(socket);
-            self.sys.keep_reserve();
+            self.desk.sys.close(socket);
+            self.desk.sys.keep_reserve();
         }
-        self.sys.keep_reserve();
+        self.desk.sys.keep_reserve();
     }
 
     /// Listens again. What the system cannot do now it can perhaps do after another pause: a server
     /// that cannot accept still serves those it has.
     fn resume_accepting(&mut self) {
         self.accepting.paused_until = None;
-        self.sys.keep_reserve();
+        self.desk.sys.keep_reserve();
         while let Some(&listener) = self.accepting.off.last() {
-            if let Err(error) = self.sys.listen(listener, true) {
+            if let Err(error) = self.desk.sys.listen(listener, true) {
                 tracing::error!(%error, listener, "a listener could not be resumed");
                 return self.suspend_accepting();
             }
             self.accepting.off.pop();
         }
-        for listener in 0..self.sys.listeners() {
+        for listener in 0..self.desk.sys.listeners() {
             self.note_listener(listener);
         }
     }

@@ -62,7 +62,7 @@ pub(crate) struct Clocks {
     /// The bytes of `without N bytes` are counted since.
     pub(crate) counted_since: u32,
     /// The bytes counted.
-    pub(crate) counted: u32,
+    pub(crate) counted: u64,
 }
 
 impl Clocks {
@@ -70,12 +70,11 @@ impl Clocks {
         Self { entered: now, group: now, input: now, progress: now, counted_since: now, counted: 0 }
     }
 
-    /// Notes that bytes moved. No transfer is over 2 GiB, so nothing is cut off.
+    /// Notes that bytes moved.
     #[inline]
-    #[expect(clippy::cast_possible_truncation, reason = "see above: a system call moves no more")]
     pub(crate) fn moved(&mut self, bytes: usize, now: u32) {
         self.progress = now;
-        self.counted = self.counted.saturating_add(bytes as u32);
+        self.counted += bytes as u64;
     }
 }
 
@@ -318,7 +317,7 @@ impl<M: Machine, K> Connection<M, K> {
             }
             match overdue {
                 Overdue::Deadline(DeadlineKind::WithoutBytes { bytes })
-                    if self.clocks.counted >= bytes =>
+                    if self.clocks.counted >= u64::from(bytes) =>
                 {
                     self.clocks.counted_since = now;
                     self.clocks.counted = 0;

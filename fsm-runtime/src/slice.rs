@@ -42,7 +42,7 @@ pub(crate) enum Served {
 pub(crate) fn serve_reader<M: Machine, S: Sys>(
     connection: &mut Connection<M, S::Socket>,
     input: &mut [u8],
-    desk: &mut Desk<'_, M, S>,
+    desk: &mut Desk<M, S>,
     key: Key,
 ) -> Served {
     match take_input(connection, input, desk) {
@@ -63,7 +63,7 @@ pub(crate) fn serve_reader<M: Machine, S: Sys>(
 pub(crate) fn serve<M: Machine, S: Sys>(
     connection: &mut Connection<M, S::Socket>,
     input: &mut [u8],
-    desk: &mut Desk<'_, M, S>,
+    desk: &mut Desk<M, S>,
 ) -> Served {
     match serve_in_order(connection, input, desk) {
         Ok(()) => Served::Settle,
@@ -75,7 +75,7 @@ pub(crate) fn serve<M: Machine, S: Sys>(
 fn serve_in_order<M: Machine, S: Sys>(
     connection: &mut Connection<M, S::Socket>,
     input: &mut [u8],
-    desk: &mut Desk<'_, M, S>,
+    desk: &mut Desk<M, S>,
 ) -> Result<(), End> {
     if connection.flags.has(Flags::LINGERING) {
         return linger(connection, input, desk);
@@ -112,10 +112,7 @@ fn serve_in_order<M: Machine, S: Sys>(
 }
 
 /// Delivers `eof` with what no decoder took.
-fn tell_end<M: Machine, S: Sys>(
-    connection: &mut Connection<M, S::Socket>,
-    desk: &mut Desk<'_, M, S>,
-) {
+fn tell_end<M: Machine, S: Sys>(connection: &mut Connection<M, S::Socket>, desk: &mut Desk<M, S>) {
     connection.flags.insert(Flags::END_TOLD);
     connection.flags.remove(Flags::UNREAD.and(Flags::PARTIAL));
     let rest = connection.buffers.as_mut().map(|buffers| std::mem::take(&mut buffers.unread));
@@ -123,7 +120,7 @@ fn tell_end<M: Machine, S: Sys>(
     desk.put_away(connection);
 }
 
-impl<M: Machine, S: Sys> Desk<'_, M, S> {
+impl<M: Machine, S: Sys> Desk<M, S> {
     /// Delivers `writable` or `drained` to a state that waits for it.
     fn write_on(&mut self, connection: &mut Connection<M, S::Socket>) -> Result<(), End> {
         if connection.flags.has(Flags::UNSENT.and(Flags::ENDING)) {

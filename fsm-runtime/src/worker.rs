@@ -10,7 +10,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
 use crate::accept::Accepting;
-use crate::buffers::{Spare, reuse};
+use crate::buffers::reuse;
 use crate::connection::{Connection, Flags, TICK_MILLIS, ticks};
 use crate::io::Turn;
 use crate::key::{Key, Source};
@@ -36,27 +36,21 @@ const FAILED_WAITS: u32 = 16;
 
 /// One worker: a thread's worth of connections.
 pub(crate) struct Worker<M: Machine, S: Sys, F> {
-    pub(crate) sys: S,
     pub(crate) connections: Connections<M, S>,
+    pub(crate) desk: Desk<M, S>,
     wheel: Wheel,
     runnable: VecDeque<u32>,
     /// The connection whose slice runs, for the case that it panics.
     current: Option<u32>,
-    pub(crate) now: u32,
     started: u64,
     /// The ticks since the start, not wrapped.
     elapsed: u64,
-    turn: Turn,
-    pub(crate) shared: M::Shared,
     pub(crate) decoder: M::Decoder,
     /// The machine has a row for `connected`.
     pub(crate) greets: bool,
     pub(crate) make_context: F,
     /// Where input is read to; it is lent to one connection at a time.
     input: Box<[u8]>,
-    /// Where a slice's output is gathered.
-    output: Vec<u8>,
-    spare: Spare,
     pub(crate) accepting: Accepting,
     /// The turns of the loop so far.
     pub(crate) turns: u64,
@@ -79,7 +73,8 @@ impl<M: Machine, K> Links for Slab<Connection<M, K>> {
 }
 
 /// A connection with its generation, the input buffer, and what a slice needs beside.
-type At<'a, M, S> = (&'a mut Connection<M, <S as Sys>::Socket>, u32, &'a mut [u8], Desk<'a, M, S>);
+type At<'a, M, S> =
+    (&'a mut Connection<M, <S as Sys>::Socket>, u32, &'a mut [u8], &'a mut Desk<M, S>);
 
 /// Tells whether a machine has a row for `connected`, in whatever state.
 fn greets(table: &Table) -> bool {
@@ -112,22 +107,24 @@ where
     pub(crate) fn new(mut sys: S, shared: M::Shared, decoder: M::Decoder, make_context: F) -> Self {
         let started = sys.now();
         Self {
-            sys,
             connections: Slab::new(),
+            desk: Desk {
+                sys,
+                shared,
+                turn: Turn::default(),
+                output: Vec::new(),
+                spare: Vec::new(),
+                now: 0,
+            },
             wheel: Wheel::new(0),
             runnable: VecDeque::new(),
             current: None,
-            now: 0,
             started,
             elapsed: 0,
-            turn: Turn::default(),
-            shared,
             decoder,
             greets: greets(M::TABLE),
             make_context,
             input: vec![0; READ_BUFFER].into_boxed_slice(),
-            output: Vec::new(),
-            spare: Vec::new(),
             accepting: Accepting::default(),
             turns: 0,
             drain: Drain::Running,
@@ -154,7 +151,7 @@ where
     pub(crate) fn turn(&mut self, drain_limit: Duration) -> io::Result<bool> {
         self.turns += 1;
         let wait = self.how_long();
-        let waited = self.sys.wait(wait);
+        let waited = self.desk.sys.wait(wait);
         self.read_clock();
         // Events that came with an error are served all the same: they are reported only once.
         self.serve_events(drain_limit);
@@ -202,9 +199,9 @@ where
         }
         match next {
             None => Wait::Forever,
-            Some(tick) if !is_before(self.now, tick) => Wait::Poll,
+            Some(tick) if !is_before(self.desk.now, tick) => Wait::Poll,
             Some(tick) => {
-                let ahead = u64::from(tick.wrapping_sub(self.now));
+                let ahead = u64::from(tick.wrapping_sub(self.desk.now));
                 Wait::Until(self.started + (self.elapsed + ahead) * TICK_MILLIS)
             }
         }
@@ -212,15 +209,15 @@ where
 
     #[expect(clippy::cast_possible_truncation, reason = "tick counters wrap and are compared so")]
     fn read_clock(&mut self) {
-        self.elapsed = (self.sys.now() - self.started) / TICK_MILLIS;
-        self.now = self.elapsed as u32;
+        self.elapsed = (self.desk.sys.now() - self.started) / TICK_MILLIS;
+        self.desk.now = self.elapsed as u32;
     }
 
     /// Takes every event of the last wait.
     #[inline]
     fn serve_events(&mut self, drain_limit: Duration) {
         self.guard(|worker| {
-            while let Some(event) = worker.sys.next_event() {
+            while let Some(event) = worker.desk.sys.next_event() {
                 worker.take(event, drain_limit);
             }
         });
@@ -264,7 +261,7 @@ where
     fn take_readiness(&mut self, event: Readiness) {
         let (index, key) = (event.key.index(), event.key);
         self.current = Some(index);
-        let Some((connection, generation, input, mut desk)) = self.at(index) else {
+        let Some((connection, generation, input, desk)) = self.at(index) else {
             self.summary.stale_events += 1;
             return;
         };
@@ -275,11 +272,11 @@ where
         connection.ready = connection.ready.and(event.ready);
         if connection.only_reads() {
             if connection.ready.has(Ready::READ) {
-                let served = slice::serve_reader(connection, input, &mut desk, key);
+                let served = slice::serve_reader(connection, input, desk, key);
                 self.follow(served, index);
             }
         } else if !connection.flags.has(Flags::QUEUED) && connection.has_work() {
-            let served = slice::serve(connection, input, &mut desk);
+            let served = slice::serve(connection, input, desk);
             self.follow(served, index);
         }
     }
@@ -288,9 +285,9 @@ where
     fn serve_next(&mut self) {
         let Some(index) = self.runnable.pop_front() else { return };
         self.current = Some(index);
-        let Some((connection, _, input, mut desk)) = self.at(index) else { return };
+        let Some((connection, _, input, desk)) = self.at(index) else { return };
         connection.flags.remove(Flags::QUEUED);
-        let served = slice::serve(connection, input, &mut desk);
+        let served = slice::serve(connection, input, desk);
         self.follow(served, index);
     }
 
@@ -308,15 +305,7 @@ where
     #[inline]
     fn at(&mut self, index: u32) -> Option<At<'_, M, S>> {
         let (connection, generation) = self.connections.get_with_generation(index)?;
-        let desk = Desk {
-            sys: &mut self.sys,
-            shared: &mut self.shared,
-            turn: &mut self.turn,
-            output: &mut self.output,
-            spare: &mut self.spare,
-            now: self.now,
-        };
-        Some((connection, generation, &mut self.input, desk))
+        Some((connection, generation, &mut self.input, &mut self.desk))
     }
 
     /// Settles a connection before its first slice. Its limits may be methods of the context.
@@ -337,7 +326,7 @@ where
         let key = Key::connection(index, generation);
         if connection.flags.has(Flags::NEW) {
             connection.flags.remove(Flags::NEW);
-            if let Err(error) = self.sys.register(&connection.socket, key) {
+            if let Err(error) = self.desk.sys.register(&connection.socket, key) {
                 return self.lose(index, error);
             }
         }
@@ -353,14 +342,15 @@ where
         if connection.has_work() {
             connection.flags.insert(Flags::QUEUED);
             self.runnable.push_back(index);
-        } else if let Err(error) = self.sys.rearm(&connection.socket, key, connection.waits()) {
+        } else if let Err(error) = self.desk.sys.rearm(&connection.socket, key, connection.waits())
+        {
             self.lose(index, error);
         }
     }
 
     #[cold]
     fn end(&mut self, index: u32, end: End) {
-        self.output.clear();
+        self.desk.output.clear();
         match end {
             End::Close => self.close(index),
             End::Abort => self.abort(index),
@@ -371,11 +361,11 @@ where
     /// Looks at the connections whose slot in the wheel has come due, a bounded number of them.
     fn expire(&mut self) {
         for _ in 0..EXPIRE_BATCH {
-            let Some(index) = self.wheel.pop(self.now, &mut self.connections) else { break };
+            let Some(index) = self.wheel.pop(self.desk.now, &mut self.connections) else { break };
             let Some(connection) = self.connections.get_mut(index) else { continue };
             // The limit may be a method of the context.
             match catch_unwind(AssertUnwindSafe(|| connection.next_deadline())) {
-                Ok(Some((due, _))) if is_before(self.now, due) => {
+                Ok(Some((due, _))) if is_before(self.desk.now, due) => {
                     self.wheel.link(index, due, &mut self.connections);
                 }
                 Ok(Some(_)) => self.wake(index, Flags::DUE),
@@ -387,7 +377,7 @@ where
             }
         }
         if let Drain::Draining(until) = self.drain
-            && !is_before(self.now, until)
+            && !is_before(self.desk.now, until)
         {
             tracing::warn!(open = self.connections.len(), "the drain limit has passed");
             self.cut_off();
@@ -406,7 +396,7 @@ where
 
     /// The first request to stop drains, the second one stops.
     fn note_stops(&mut self, drain_limit: Duration) {
-        for _ in 0..self.sys.stop_requests() {
+        for _ in 0..self.desk.sys.stop_requests() {
             if self.drain == Drain::Running {
                 self.start_draining(drain_limit);
             } else {
@@ -418,8 +408,8 @@ where
 
     fn start_draining(&mut self, limit: Duration) {
         tracing::info!(open = self.connections.len(), ?limit, "draining");
-        self.drain = Drain::Draining(self.now.wrapping_add(ticks(limit)));
-        self.turn.draining = true;
+        self.drain = Drain::Draining(self.desk.now.wrapping_add(ticks(limit)));
+        self.desk.turn.draining = true;
         self.accept_the_last();
         for index in 0..self.connections.end() {
             self.wake(index, Flags::SHUTDOWN_DUE);
@@ -431,7 +421,7 @@ where
         self.drain = Drain::Stopped;
         for index in 0..self.connections.end() {
             self.entomb(index);
-            self.output.clear();
+            self.desk.output.clear();
             self.close(index);
         }
     }
@@ -453,8 +443,8 @@ where
         let state = M::TABLE.states[connection.machine.state()].name;
         tracing::error!(machine = M::TABLE.machine, state, index, "an action panicked");
         self.entomb(index);
-        let Some((connection, _, input, mut desk)) = self.at(index) else { return };
-        match slice::bury(connection, input, &mut desk) {
+        let Some((connection, _, input, desk)) = self.at(index) else { return };
+        match slice::bury(connection, input, desk) {
             Ok(()) => self.settle(index),
             Err(end) => self.end(index, end),
         }
@@ -466,8 +456,8 @@ where
     fn entomb(&mut self, index: u32) {
         for _ in 0..3 {
             let entombed = catch_unwind(AssertUnwindSafe(|| {
-                if let Some((connection, _, _, mut desk)) = self.at(index) {
-                    slice::entomb(connection, &mut desk);
+                if let Some((connection, _, _, desk)) = self.at(index) {
+                    slice::entomb(connection, desk);
                 }
             }));
             if entombed.is_ok() {
@@ -483,27 +473,27 @@ where
         self.summary.lost += 1;
         tracing::debug!(index, %error, "lost");
         let told = catch_unwind(AssertUnwindSafe(|| {
-            if let Some((connection, _, input, mut desk)) = self.at(index) {
-                slice::tell_lost(connection, input, &mut desk, error);
+            if let Some((connection, _, input, desk)) = self.at(index) {
+                slice::tell_lost(connection, input, desk, error);
             }
         }));
         if told.is_err() {
             self.summary.panics += 1;
             self.entomb(index);
         }
-        self.output.clear();
+        self.desk.output.clear();
         self.close(index);
     }
 
     fn close(&mut self, index: u32) {
         if let Some(socket) = self.remove(index) {
-            self.sys.close(socket);
+            self.desk.sys.close(socket);
         }
     }
 
     fn abort(&mut self, index: u32) {
         if let Some(socket) = self.remove(index) {
-            self.sys.abort(socket);
+            self.desk.sys.abort(socket);
         }
     }
 
@@ -522,7 +512,7 @@ where
     pub(crate) fn take_apart(&mut self, connection: Connection<M, S::Socket>) -> S::Socket {
         let Connection { socket, buffers, decoder, machine, context, .. } = connection;
         if let Some(buffers) = buffers {
-            reuse(&mut self.spare, buffers);
+            reuse(&mut self.desk.spare, buffers);
         }
         if catch_unwind(AssertUnwindSafe(|| drop((decoder, machine, context)))).is_err() {
             self.summary.panics += 1;

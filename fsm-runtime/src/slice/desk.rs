@@ -1,4 +1,4 @@
-//! What a slice works with: the worker's things lent to one connection, and how it may end.
+//! What a slice works with beside its connection, and how a connection may end.
 
 use std::io;
 
@@ -20,17 +20,19 @@ pub(crate) enum End {
     Lost(io::Error),
 }
 
-/// What a slice borrows of the worker beside the connection.
-pub(crate) struct Desk<'a, M: Machine, S: Sys> {
-    pub(crate) sys: &'a mut S,
-    pub(crate) shared: &'a mut M::Shared,
-    pub(crate) turn: &'a mut Turn,
-    pub(crate) output: &'a mut Vec<u8>,
-    pub(crate) spare: &'a mut Spare,
+/// What a slice needs beside the connection: the worker's things that every connection shares.
+pub(crate) struct Desk<M: Machine, S: Sys> {
+    pub(crate) sys: S,
+    pub(crate) shared: M::Shared,
+    pub(crate) turn: Turn,
+    /// Where a slice's output is gathered.
+    pub(crate) output: Vec<u8>,
+    pub(crate) spare: Spare,
+    /// The time in ticks, read once a turn.
     pub(crate) now: u32,
 }
 
-impl<M: Machine, S: Sys> Desk<'_, M, S> {
+impl<M: Machine, S: Sys> Desk<M, S> {
     /// The buffers of a connection, lent to it if it has none.
     pub(super) fn buffers<'c>(
         &mut self,
@@ -55,7 +57,7 @@ impl<M: Machine, S: Sys> Desk<'_, M, S> {
     }
 
     pub(super) fn reuse(&mut self, buffers: Box<Buffers>) {
-        buffers::reuse(self.spare, buffers);
+        buffers::reuse(&mut self.spare, buffers);
     }
 
     /// Delivers a deadline that has passed, if one has.
@@ -86,14 +88,15 @@ impl<M: Machine, S: Sys> Desk<'_, M, S> {
 /// Delivers one event that brings no input.
 pub(super) fn dispatch<M: Machine, S: Sys>(
     connection: &mut Connection<M, S::Socket>,
-    desk: &mut Desk<'_, M, S>,
+    desk: &mut Desk<M, S>,
     event: Event<'_, M>,
 ) {
     let mut raw = NoRawSocket;
-    let mut io = Io::new(Out::new(desk.output, &[]), desk.shared, desk.turn, &mut raw);
+    let mut io =
+        Io::new(Out::new(&mut desk.output, &[]), &mut desk.shared, &mut desk.turn, &mut raw);
     connection.machine.handle(&mut connection.context, event, &mut io);
     io.finish();
     if desk.turn.moved {
-        connection.note_move(desk.turn, desk.now);
+        connection.note_move(&mut desk.turn, desk.now);
     }
 }

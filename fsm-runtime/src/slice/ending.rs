@@ -26,7 +26,7 @@ const LINGER_READS: usize = 4;
 pub(super) fn finish<M: Machine, S: Sys>(
     connection: &mut Connection<M, S::Socket>,
     input: &mut [u8],
-    desk: &mut Desk<'_, M, S>,
+    desk: &mut Desk<M, S>,
 ) -> Result<(), End> {
     if connection.interest.has(Interest::ABORT) {
         return Err(End::Abort);
@@ -52,7 +52,7 @@ pub(super) fn finish<M: Machine, S: Sys>(
 pub(super) fn linger<M: Machine, S: Sys>(
     connection: &mut Connection<M, S::Socket>,
     input: &mut [u8],
-    desk: &mut Desk<'_, M, S>,
+    desk: &mut Desk<M, S>,
 ) -> Result<(), End> {
     if desk.turn.draining {
         connection.flags.insert(Flags::HURRIED.and(Flags::RETIME));
@@ -75,7 +75,7 @@ pub(super) fn linger<M: Machine, S: Sys>(
 pub(crate) fn tell_lost<M: Machine, S: Sys>(
     connection: &mut Connection<M, S::Socket>,
     input: &mut [u8],
-    desk: &mut Desk<'_, M, S>,
+    desk: &mut Desk<M, S>,
     error: io::Error,
 ) {
     for _ in 0..LAST_READS {
@@ -106,10 +106,10 @@ pub(crate) fn tell_lost<M: Machine, S: Sys>(
 /// had reached one. What the action queued was dropped while it unwound.
 pub(crate) fn entomb<M: Machine, S: Sys>(
     connection: &mut Connection<M, S::Socket>,
-    desk: &mut Desk<'_, M, S>,
+    desk: &mut Desk<M, S>,
 ) {
     if desk.turn.ended {
-        connection.note_move(desk.turn, desk.now);
+        connection.note_move(&mut desk.turn, desk.now);
     } else if !connection.flags.has(Flags::ENDING) || !connection.interest.is_terminal() {
         abandon(connection, desk);
     }
@@ -119,21 +119,19 @@ pub(crate) fn entomb<M: Machine, S: Sys>(
 pub(crate) fn bury<M: Machine, S: Sys>(
     connection: &mut Connection<M, S::Socket>,
     input: &mut [u8],
-    desk: &mut Desk<'_, M, S>,
+    desk: &mut Desk<M, S>,
 ) -> Result<(), End> {
     flush(connection, desk)?;
     finish(connection, input, desk)
 }
 
 /// Puts the machine into its first terminal state.
-fn abandon<M: Machine, S: Sys>(
-    connection: &mut Connection<M, S::Socket>,
-    desk: &mut Desk<'_, M, S>,
-) {
+fn abandon<M: Machine, S: Sys>(connection: &mut Connection<M, S::Socket>, desk: &mut Desk<M, S>) {
     connection.flags.insert(Flags::ENDING);
     let mut raw = NoRawSocket;
-    let mut io = Io::new(Out::new(desk.output, &[]), desk.shared, desk.turn, &mut raw);
+    let mut io =
+        Io::new(Out::new(&mut desk.output, &[]), &mut desk.shared, &mut desk.turn, &mut raw);
     connection.machine.abandon(&mut connection.context, &mut io);
     io.finish();
-    connection.note_move(desk.turn, desk.now);
+    connection.note_move(&mut desk.turn, desk.now);
 }

@@ -50,7 +50,7 @@ struct Delivered {
 pub(super) fn take_input<M: Machine, S: Sys>(
     connection: &mut Connection<M, S::Socket>,
     input: &mut [u8],
-    desk: &mut Desk<'_, M, S>,
+    desk: &mut Desk<M, S>,
 ) -> Result<(), End> {
     let Some(count) = read(connection, input, desk)? else { return Ok(()) };
     let window = &input[..count];
@@ -66,7 +66,7 @@ pub(super) fn take_input<M: Machine, S: Sys>(
 pub(super) fn take_input_apart<M: Machine, S: Sys>(
     connection: &mut Connection<M, S::Socket>,
     input: &mut [u8],
-    desk: &mut Desk<'_, M, S>,
+    desk: &mut Desk<M, S>,
 ) -> Result<(), End> {
     if connection.flags.has(Flags::UNREAD) {
         return take_more_input(connection, input, desk);
@@ -85,7 +85,7 @@ pub(super) fn take_input_apart<M: Machine, S: Sys>(
 fn read<M: Machine, S: Sys>(
     connection: &mut Connection<M, S::Socket>,
     input: &mut [u8],
-    desk: &mut Desk<'_, M, S>,
+    desk: &mut Desk<M, S>,
 ) -> Result<Option<usize>, End> {
     match desk.sys.receive(&connection.socket, input) {
         Transfer::Moved(0) => connection.flags.insert(Flags::INPUT_ENDED),
@@ -119,7 +119,7 @@ pub(super) fn note_read<M: Machine, K>(
 fn take_more_input<M: Machine, S: Sys>(
     connection: &mut Connection<M, S::Socket>,
     input: &mut [u8],
-    desk: &mut Desk<'_, M, S>,
+    desk: &mut Desk<M, S>,
 ) -> Result<(), End> {
     let Some(buffers) = &mut connection.buffers else { return Ok(()) };
     let mut unread = std::mem::take(&mut buffers.unread);
@@ -148,7 +148,7 @@ fn take_more_input<M: Machine, S: Sys>(
 #[cold]
 fn keep_unread<M: Machine, S: Sys>(
     connection: &mut Connection<M, S::Socket>,
-    desk: &mut Desk<'_, M, S>,
+    desk: &mut Desk<M, S>,
     rest: &[u8],
 ) {
     desk.buffers(connection).unread.extend_from_slice(rest);
@@ -161,7 +161,7 @@ fn keep_unread<M: Machine, S: Sys>(
 #[inline(always)]
 fn deliver_all<M: Machine, S: Sys>(
     connection: &mut Connection<M, S::Socket>,
-    desk: &mut Desk<'_, M, S>,
+    desk: &mut Desk<M, S>,
     window: &[u8],
 ) -> (usize, Result<(), End>) {
     let delivered = deliver(connection, desk, window);
@@ -177,7 +177,7 @@ fn deliver_all<M: Machine, S: Sys>(
 #[inline(never)]
 fn deliver_all_apart<M: Machine, S: Sys>(
     connection: &mut Connection<M, S::Socket>,
-    desk: &mut Desk<'_, M, S>,
+    desk: &mut Desk<M, S>,
     window: &[u8],
 ) -> (usize, Result<(), End>) {
     deliver_all(connection, desk, window)
@@ -188,13 +188,14 @@ fn deliver_all_apart<M: Machine, S: Sys>(
 #[inline(always)]
 fn deliver<M: Machine, S: Sys>(
     connection: &mut Connection<M, S::Socket>,
-    desk: &mut Desk<'_, M, S>,
+    desk: &mut Desk<M, S>,
     window: &[u8],
 ) -> Delivered {
     let mut seen = connection.buffers.as_ref().map_or(0, |buffers| buffers.seen);
     let (mut rest, mut left) = (window, INPUTS_PER_SLICE);
     let mut raw = NoRawSocket;
-    let mut io = Io::new(Out::new(desk.output, window), desk.shared, desk.turn, &mut raw);
+    let mut io =
+        Io::new(Out::new(&mut desk.output, window), &mut desk.shared, &mut desk.turn, &mut raw);
     let stop = loop {
         io.out.mark();
         let (machine, context) = (&mut connection.machine, &mut connection.context);
@@ -236,7 +237,7 @@ fn deliver<M: Machine, S: Sys>(
 #[cold]
 fn note_partial<M: Machine, S: Sys>(
     connection: &mut Connection<M, S::Socket>,
-    desk: &mut Desk<'_, M, S>,
+    desk: &mut Desk<M, S>,
     length: usize,
     begun_now: bool,
 ) {

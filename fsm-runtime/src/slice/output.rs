@@ -12,7 +12,7 @@ pub(super) const HIGH_WATER: usize = 64 * 1024;
 /// Sends what the slice queued.
 pub(super) fn flush<M: Machine, S: Sys>(
     connection: &mut Connection<M, S::Socket>,
-    desk: &mut Desk<'_, M, S>,
+    desk: &mut Desk<M, S>,
 ) -> Result<(), End> {
     flush_with(connection, desk, &[])
 }
@@ -22,7 +22,7 @@ pub(super) fn flush<M: Machine, S: Sys>(
 #[inline(always)]
 pub(super) fn flush_with<M: Machine, S: Sys>(
     connection: &mut Connection<M, S::Socket>,
-    desk: &mut Desk<'_, M, S>,
+    desk: &mut Desk<M, S>,
     run: &[u8],
 ) -> Result<(), End> {
     if connection.flags.has(Flags::UNSENT) {
@@ -56,12 +56,12 @@ pub(super) fn flush_with<M: Machine, S: Sys>(
 #[cold]
 fn flush_behind<M: Machine, S: Sys>(
     connection: &mut Connection<M, S::Socket>,
-    desk: &mut Desk<'_, M, S>,
+    desk: &mut Desk<M, S>,
     run: &[u8],
 ) -> Result<(), End> {
     let now = desk.now;
     let Some(buffers) = connection.buffers.as_mut() else { return Ok(()) };
-    buffers.unsent.append(desk.output);
+    buffers.unsent.append(&mut desk.output);
     buffers.unsent.extend_from_slice(run);
     if connection.ready.has(Ready::WRITE) {
         let sent = match desk.sys.send(&connection.socket, &buffers.unsent[buffers.sent..]) {
@@ -93,7 +93,7 @@ fn flush_behind<M: Machine, S: Sys>(
     Ok(())
 }
 
-impl<M: Machine, S: Sys> Desk<'_, M, S> {
+impl<M: Machine, S: Sys> Desk<M, S> {
     /// Keeps output that the kernel did not take.
     #[cold]
     fn keep_unsent(&mut self, connection: &mut Connection<M, S::Socket>, rest: &[u8]) {

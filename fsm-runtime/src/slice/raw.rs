@@ -9,7 +9,7 @@ use crate::machine::{Event, Machine};
 use crate::slice::desk::{Desk, End};
 use crate::sys::{Ready, Sys, Transfer};
 
-impl<M: Machine, S: Sys> Desk<'_, M, S> {
+impl<M: Machine, S: Sys> Desk<M, S> {
     /// Delivers an event whose action may read and write by itself. Readiness that the action did
     /// not use is taken as not wanted until it comes again or another state is entered: else the
     /// loop would spin.
@@ -20,7 +20,7 @@ impl<M: Machine, S: Sys> Desk<'_, M, S> {
         offered: Ready,
     ) -> Result<(), End> {
         let mut raw = Raw {
-            sys: self.sys,
+            sys: &mut self.sys,
             socket: &connection.socket,
             ready: connection.ready,
             has_unsent: connection.flags.has(Flags::UNSENT),
@@ -30,7 +30,8 @@ impl<M: Machine, S: Sys> Desk<'_, M, S> {
             ended: false,
             gone: None,
         };
-        let mut io = Io::new(Out::new(self.output, &[]), self.shared, self.turn, &mut raw);
+        let mut io =
+            Io::new(Out::new(&mut self.output, &[]), &mut self.shared, &mut self.turn, &mut raw);
         connection.machine.handle(&mut connection.context, event, &mut io);
         io.finish();
         let Raw { ready, used, moved, ended, gone, .. } = raw;
@@ -41,7 +42,7 @@ impl<M: Machine, S: Sys> Desk<'_, M, S> {
         connection.flags.set(Flags::INPUT_ENDED, ended || connection.flags.has(Flags::INPUT_ENDED));
         self.put_away(connection);
         if self.turn.moved {
-            connection.note_move(self.turn, self.now);
+            connection.note_move(&mut self.turn, self.now);
         }
         match gone {
             Some(error) if !connection.flags.has(Flags::ENDING) => Err(End::Lost(error)),

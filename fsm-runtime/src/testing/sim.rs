@@ -107,19 +107,19 @@ where
 
     /// What the network is like from now on.
     pub fn network(&mut self, network: Network) -> &mut Self {
-        self.worker.sys.network = network;
+        self.worker.desk.sys.network = network;
         self
     }
 
     /// What goes wrong from now on.
     pub fn faults(&mut self, faults: Faults) -> &mut Self {
-        self.worker.sys.faults = faults;
+        self.worker.desk.sys.faults = faults;
         self
     }
 
     /// How readiness is reported. To be chosen before the first run.
     pub fn reporting(&mut self, reporting: Reporting) -> &mut Self {
-        self.worker.sys.reporting = reporting;
+        self.worker.desk.sys.reporting = reporting;
         self
     }
 
@@ -131,7 +131,7 @@ where
 
     /// How many descriptors there are for connections and for the spare one.
     pub fn descriptors(&mut self, limit: Option<usize>) -> &mut Self {
-        self.worker.sys.descriptors = limit;
+        self.worker.desk.sys.descriptors = limit;
         self
     }
 
@@ -139,20 +139,20 @@ where
     /// of the system, if that call knows the error. A `sticky` failure also meets every later call
     /// of its kind.
     pub fn fail_call(&mut self, calls: u64, errno: i32, sticky: bool) -> &mut Self {
-        self.worker.sys.failure = Some(Failure { left: calls, errno, sticky, hit: None });
+        self.worker.desk.sys.failure = Some(Failure { left: calls, errno, sticky, hit: None });
         self
     }
 
     /// Tells whether the call of [`Simulation::fail_call`] was made.
     pub fn has_failed(&self) -> bool {
-        self.worker.sys.failure.is_some_and(|failure| failure.hit.is_some())
+        self.worker.desk.sys.failure.is_some_and(|failure| failure.hit.is_some())
     }
 
     /// The server listens at `count` places, at one without this. To be chosen before the first
     /// run.
     pub fn listeners(&mut self, count: usize) -> &mut Self {
-        while self.worker.sys.listeners() < count {
-            self.worker.sys.add_listener();
+        while self.worker.desk.sys.listeners() < count {
+            self.worker.desk.sys.add_listener();
         }
         self
     }
@@ -167,37 +167,37 @@ where
     /// # Panics
     /// When there is no such listener.
     pub fn connect_at(&mut self, listener: usize, script: Script) -> ClientId {
-        self.worker.sys.is_idle = false;
-        ClientId(self.worker.sys.connect(listener, script))
+        self.worker.desk.sys.is_idle = false;
+        ClientId(self.worker.desk.sys.connect(listener, script))
     }
 
     /// A client goes on with more steps behind those of its script.
     pub fn then(&mut self, client: ClientId, script: Script) {
-        self.worker.sys.is_idle = false;
-        self.worker.sys.extend(client.0, script);
+        self.worker.desk.sys.is_idle = false;
+        self.worker.desk.sys.extend(client.0, script);
     }
 
     /// Asks the server to drain, and the second time to stop.
     pub fn stop(&mut self) {
-        self.worker.sys.is_idle = false;
-        self.worker.sys.stops += 1;
+        self.worker.desk.sys.is_idle = false;
+        self.worker.desk.sys.stops += 1;
     }
 
     /// Runs until nothing can happen any more: the server has stopped, or it waits for ever and no
     /// client has anything left to do. Deadlines pass on the way.
     pub fn run(&mut self) {
-        self.worker.sys.horizon = None;
-        self.worker.sys.is_idle = false;
-        while !self.worker.sys.is_idle && self.turn() {}
+        self.worker.desk.sys.horizon = None;
+        self.worker.desk.sys.is_idle = false;
+        while !self.worker.desk.sys.is_idle && self.turn() {}
     }
 
     /// Runs for so much virtual time, or until nothing can happen any more.
     pub fn run_for(&mut self, time: Duration) {
         let millis = u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
-        let end = self.worker.sys.now.saturating_add(millis);
-        self.worker.sys.horizon = Some(end);
-        while self.worker.sys.now < end && self.turn() {}
-        self.worker.sys.horizon = None;
+        let end = self.worker.desk.sys.now.saturating_add(millis);
+        self.worker.desk.sys.horizon = Some(end);
+        while self.worker.desk.sys.now < end && self.turn() {}
+        self.worker.desk.sys.horizon = None;
     }
 
     /// Runs one turn of the worker's loop. False once the server has stopped.
@@ -210,8 +210,8 @@ where
             Ok(false) => self.outcome = Some(Ok(())),
             Err(error) => self.outcome = Some(Err(error)),
         }
-        self.worker.sys.close_all();
-        self.worker.sys.settle();
+        self.worker.desk.sys.close_all();
+        self.worker.desk.sys.settle();
         false
     }
 
@@ -222,7 +222,7 @@ where
 
     /// The virtual time since the beginning.
     pub fn now(&self) -> Duration {
-        Duration::from_millis(self.worker.sys.now)
+        Duration::from_millis(self.worker.desk.sys.now)
     }
 
     /// What the worker did so far.
@@ -237,7 +237,7 @@ where
 
     /// The data of the worker.
     pub fn shared(&mut self) -> &mut M::Shared {
-        &mut self.worker.shared
+        &mut self.worker.desk.shared
     }
 
     /// The name of the state that a client's connection is in, while it is served.
@@ -261,55 +261,55 @@ where
 
     /// The bytes a client was given to send.
     pub fn sent(&self, client: ClientId) -> &[u8] {
-        &self.worker.sys.wires[client.0].ledger.client_sent
+        &self.worker.desk.sys.wires[client.0].ledger.client_sent
     }
 
     /// The bytes a client has received.
     pub fn received(&self, client: ClientId) -> &[u8] {
-        &self.worker.sys.wires[client.0].ledger.client_received
+        &self.worker.desk.sys.wires[client.0].ledger.client_received
     }
 
     /// The bytes the server has received of a client.
     pub fn server_received(&self, client: ClientId) -> &[u8] {
-        &self.worker.sys.wires[client.0].ledger.server_received
+        &self.worker.desk.sys.wires[client.0].ledger.server_received
     }
 
     /// The bytes the server has sent to a client, whether or not they have arrived.
     pub fn server_sent(&self, client: ClientId) -> &[u8] {
-        &self.worker.sys.wires[client.0].ledger.server_sent
+        &self.worker.desk.sys.wires[client.0].ledger.server_sent
     }
 
     /// The bytes lost by resets, from the client and to it.
     pub fn lost(&self, client: ClientId) -> (usize, usize) {
-        let ledger = &self.worker.sys.wires[client.0].ledger;
+        let ledger = &self.worker.desk.sys.wires[client.0].ledger;
         (ledger.lost_up, ledger.lost_down)
     }
 
     /// When the server shut down its sending side, closed or reset, whichever was first.
     pub fn ended_at(&self, client: ClientId) -> Option<Duration> {
-        self.worker.sys.wires[client.0].server.finished_at.map(Duration::from_millis)
+        self.worker.desk.sys.wires[client.0].server.finished_at.map(Duration::from_millis)
     }
 
     /// Tells whether a client has seen the end of the server's bytes, and no reset before it.
     pub fn saw_end(&self, client: ClientId) -> bool {
-        let client = &self.worker.sys.wires[client.0].client;
+        let client = &self.worker.desk.sys.wires[client.0].client;
         client.ended && !client.dead
     }
 
     /// Tells whether a client's connection was reset.
     pub fn was_reset(&self, client: ClientId) -> bool {
-        self.worker.sys.wires[client.0].client.dead
+        self.worker.desk.sys.wires[client.0].client.dead
     }
 
     /// A number that is the same for two runs if and only if, but for chance, the worker made the
     /// same calls at the same times with the same answers.
     pub fn fingerprint(&self) -> u64 {
-        self.worker.sys.trace.fingerprint()
+        self.worker.desk.sys.trace.fingerprint()
     }
 
     /// The calls the worker has made.
     pub fn calls(&self) -> u64 {
-        self.worker.sys.trace.calls()
+        self.worker.desk.sys.trace.calls()
     }
 
     /// Balances the ledger of every client, and the sockets against the connections.
@@ -317,7 +317,7 @@ where
     /// # Panics
     /// When a byte is missing, changed or out of order, or when a socket was forgotten.
     pub fn check(&self) {
-        let system = &self.worker.sys;
+        let system = &self.worker.desk.sys;
         for (number, wire) in system.wires.iter().enumerate() {
             if let Err(wrong) = wire.audit() {
                 panic!("seed {}, client {number}: {wrong}\n{}", self.seed, system.trace);
@@ -332,7 +332,7 @@ where
 impl<M: Machine> Drop for Simulation<M> {
     fn drop(&mut self) {
         if std::thread::panicking() {
-            eprintln!("the simulation's seed is {}\n{}", self.seed, self.worker.sys.trace);
+            eprintln!("the simulation's seed is {}\n{}", self.seed, self.worker.desk.sys.trace);
         }
     }
 }
