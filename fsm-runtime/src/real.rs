@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use rustix::io::{Errno, retry_on_intr};
 use rustix::net::{RecvFlags, SendFlags, Shutdown, SocketAddrAny, sockopt};
+use rustix::time::Timespec;
 
 use crate::key::Key;
 use crate::listener::Listener;
@@ -223,4 +224,13 @@ fn peer_of(address: Option<SocketAddrAny>) -> Peer {
         Ok(address) => Peer::Tcp(address),
         Err(_) => Peer::Unix,
     }
+}
+
+const MILLIS_PER_SECOND: u64 = 1_000;
+const NANOS_PER_MILLI: u64 = 1_000_000;
+
+/// A time of the system in milliseconds.
+#[inline]
+fn millis(time: Timespec) -> u64 {
+    time.tv_sec.cast_unsigned() * MILLIS_PER_SECOND + time.tv_nsec.cast_unsigned() / NANOS_PER_MILLI
 }

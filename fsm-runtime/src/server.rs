@@ -180,6 +180,9 @@ impl Server {
     /// Serves until it is stopped, with a machine and what `make_context` answers for each
     /// connection.
     ///
+    /// SIGINT and SIGTERM stay caught after it has returned; a program that goes on to do other
+    /// things uses [`Server::without_signals`].
+    ///
     /// # Errors
     /// The system refused what every server needs, or a listener broke.
     pub fn run<M>(

@@ -27,6 +27,10 @@ use crate::wheel::{Link, Links, Wheel, is_before};
 /// 16 KiB keeps a polite client's wait beside greedy ones within that of an idle server.
 const READ_BUFFER: usize = 16 * 1024;
 
+/// What the buffer for a slice's output may keep from one turn to the next, so that one huge reply
+/// is not paid for ever: two high-water marks.
+const OUTPUT_KEPT: usize = 128 * 1024;
+
 /// The timers looked at in a row before ready connections are served.
 const EXPIRE_BATCH: usize = 256;
 
@@ -162,6 +166,9 @@ where
         self.expire();
         self.accept()?;
         self.serve_runnable();
+        if self.desk.output.capacity() > OUTPUT_KEPT {
+            self.desk.output.shrink_to(OUTPUT_KEPT);
+        }
         Ok(!self.is_done())
     }
 

@@ -17,14 +17,11 @@ use rustix::time::{
 };
 
 use crate::key::Key;
-use crate::real::Poll;
+use crate::real::{MILLIS_PER_SECOND, NANOS_PER_MILLI, Poll, millis};
 use crate::sys::{Readiness, Ready, Wait};
 
 /// The events taken by one wait: 3 KiB, and enough that a wait's own cost vanishes.
 const EVENTS: usize = 256;
-
-const MILLIS_PER_SECOND: u64 = 1_000;
-const NANOS_PER_MILLI: u64 = 1_000_000;
 
 /// The poller of one worker.
 pub(crate) struct Direct {
@@ -143,11 +140,6 @@ impl Direct {
 
 fn data(key: Key) -> EventData {
     EventData::new_u64(key.word() as u64)
-}
-
-#[inline]
-fn millis(time: Timespec) -> u64 {
-    time.tv_sec.cast_unsigned() * MILLIS_PER_SECOND + time.tv_nsec.cast_unsigned() / NANOS_PER_MILLI
 }
 
 fn timespec(millis: u64) -> Timespec {

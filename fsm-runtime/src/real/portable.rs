@@ -13,7 +13,7 @@ use polling::{Event, Events, PollMode, Poller};
 use rustix::time::{ClockId, clock_gettime};
 
 use crate::key::Key;
-use crate::real::Poll;
+use crate::real::{Poll, millis};
 use crate::sys::{Readiness, Ready, Wait};
 
 /// The poller of one worker.
@@ -33,8 +33,7 @@ impl Poll for Portable {
     }
 
     fn now(&mut self) -> u64 {
-        let time = clock_gettime(ClockId::Monotonic);
-        time.tv_sec.cast_unsigned() * 1_000 + time.tv_nsec.cast_unsigned() / 1_000_000
+        millis(clock_gettime(ClockId::Monotonic))
     }
 
     fn wait(&mut self, wait: Wait) -> io::Result<()> {
