@@ -4,6 +4,8 @@
 use std::fs;
 use std::path::Path;
 
+use fsm_runtime::table::DeadlineKind;
+use fsm_runtime::testing::Driver;
 use fsm_runtime::{Io, Lines, Machine};
 
 /// The machine of the README, row for row; a test below compares the texts.
@@ -77,4 +79,25 @@ fn the_errors_are_those_of_a_case() {
 #[test]
 fn the_gate_runs_the_command_for_all_tests() {
     assert_eq!(block(&read("../README.md"), "test"), "$ cargo test\n");
+}
+
+#[test]
+fn the_machine_runs_without_a_socket() {
+    let mut driver = Driver::<Echo>::new(Client);
+    driver.input(b"half a li");
+    assert_eq!(driver.sent_text(), "");
+    driver.input(b"ne\n");
+    assert_eq!(driver.sent_text(), "half a line\n");
+    driver.deadline(DeadlineKind::WithoutInput);
+    assert!(driver.has_ended());
+}
+
+#[test]
+fn the_test_shown_is_the_one_above() {
+    let shown = block(&read("../README.md"), "driver");
+    let run = read("tests/readme.rs");
+    let body = run.split("fn the_machine_runs_without_a_socket() {\n").nth(1).expect("the test");
+    let lines = body.lines().take_while(|line| *line != "}");
+    let plain: String = lines.map(|line| format!("{}\n", line.trim_start())).collect();
+    assert_eq!(shown, plain);
 }
