@@ -29,18 +29,9 @@ struct Made {
 fn main() -> io::Result<ExitCode> {
     let options = Options::from_command_line();
     let home = target_directory()?.join("fsm-bench").join("compile");
-    let probe = make(&home, "probe", &source(2, 2))?;
     let empty = make(&home, "empty", "//! Nothing: what a crate costs in any case.\n")?;
     let large = make(&home, "large", &source(STATES, EVENTS))?;
     let mut verdicts = Verdicts::default();
-    let run = cargo(&probe, "check", &home)?;
-    if !run.status.success() {
-        println!("\nA machine of {STATES} states and {} rows", STATES * EVENTS);
-        println!("  ours: not built yet, or the table below does not compile; rustc says first:");
-        println!("  {}", first_error(&run));
-        verdicts.at_most("ours, seconds of `cargo check` over an empty crate", None, LIMIT_SECONDS);
-        return Ok(verdicts.finish(options.check));
-    }
     let title = format!("Seconds to compile {STATES} states and {} rows", STATES * EVENTS);
     let mut table = Table::new(title, &["command", "empty", "large", "difference"]);
     for command in ["check", "build"] {
