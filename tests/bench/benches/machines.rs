@@ -113,9 +113,6 @@ fn print(title: &str, rows: &[Row]) {
         ]);
     }
     table.print();
-    if rows.iter().all(|row| row.name != "ours") {
-        println!("  ours: not built yet");
-    }
 }
 
 fn judge(rows: &[Row], verdicts: &mut Verdicts) {

@@ -1,7 +1,7 @@
 //! Starts a server as a child on core 0, knows its address, and ends it by its process id.
 
 use std::{
-    env, fs,
+    env,
     io::{self, BufRead, BufReader, Write},
     net::{SocketAddr, TcpStream},
     path::{Path, PathBuf},
@@ -188,13 +188,6 @@ fn compile_c() -> Result<PathBuf, String> {
 }
 
 fn build_ours() -> Result<PathBuf, String> {
-    let servers = workspace().join("servers");
-    let has_source =
-        ["src/bin/echo.rs", "src/bin/echo/main.rs"].map(|it| servers.join(it).exists());
-    let manifest = fs::read_to_string(servers.join("Cargo.toml")).unwrap_or_default();
-    if !has_source.contains(&true) && !manifest.contains("name = \"echo\"") {
-        return Err("not built yet: package `servers` has no binary `echo`".to_owned());
-    }
     let cargo = env::var("CARGO").unwrap_or_else(|_| "cargo".to_owned());
     let status = Command::new(cargo)
         .args(["build", "--quiet", "--release", "-p", "servers", "--bin", "echo"])
