@@ -147,7 +147,10 @@ impl<'m, 'e> Resolver<'m, 'e> {
             return Answer::Outcome(known);
         }
         let name = self.outcome_name(&action.name);
-        if let Some(twin) = self.outcomes.iter().find(|earlier| earlier.name == name) {
+        if let Some(twin) = self.outcomes.iter_mut().find(|earlier| earlier.name == name) {
+            // Both actions are written by now: the one enum has what either answers.
+            let either = twin.targets.iter().chain(targets).cloned();
+            twin.targets = without_doubles(either);
             let message = format!(
                 "the outcome of `{key}` would be called `{name}`, as that of `{}` is; rename \
                 one of them",
