@@ -94,9 +94,11 @@ impl<'m, 'e> Resolver<'m, 'e> {
         for (index, group) in self.machine.groups.iter().enumerate() {
             for member in &group.members {
                 let Some(state) = self.state(member) else { continue };
-                match members[state] {
-                    Some(other) => {
-                        let other: &model::Group = &self.machine.groups[other];
+                let earlier: Option<usize> = members[state];
+                match earlier.map(|other| (other, &self.machine.groups[other])) {
+                    // A second group of one name is reported for that alone.
+                    Some((at, other)) if at != index && other.name == group.name => {}
+                    Some((_, other)) => {
                         let message = format!(
                             "`{member}` is already in the group `{}`; keep it in one group",
                             other.name

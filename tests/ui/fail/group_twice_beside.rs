@@ -3,7 +3,7 @@ use fsm_runtime::{Io, Lines, Machine};
 
 #[derive(Machine)]
 #[machine(context = Client, input = Lines<'_>)]
-#[group(Both: Reading; on(shutdown -> Closed))]
+#[group(Both: Reading, Sending; on(shutdown -> Closed))]
 #[group(Both: Sending; after(1h -> Closed))]
 enum Chat {
     #[initial]
@@ -14,7 +14,6 @@ enum Chat {
     Reading,
 
     #[on(drained => sent(left) -> Reading | Stay)]
-    #[on(shutdown -> Closed)]
     #[after(30s without progress -> Closed)]
     Sending { left: usize },
 
