@@ -5,9 +5,11 @@
 
 use proc_macro2::TokenStream;
 use quote::quote;
+use syn::{DeriveInput, parse_quote};
 
-use crate::check::Checked;
-use crate::expand;
+use crate::check::{self, Checked};
+use crate::diag::Errors;
+use crate::{expand, parse};
 
 /// A machine that compiles and does nothing.
 pub(crate) fn stand_in(checked: &Checked<'_>) -> TokenStream {
@@ -24,4 +26,14 @@ pub(crate) fn stand_in(checked: &Checked<'_>) -> TokenStream {
             #stand_in
         };
     }
+}
+
+/// The same for what has no states to mend: as if it had one.
+pub(crate) fn stand_in_without_states(input: &DeriveInput) -> TokenStream {
+    let begin: DeriveInput = parse_quote! { enum Begin { #[initial] Begin } };
+    let input = DeriveInput { data: begin.data, ..input.clone() };
+    let mut unheard = Errors::default();
+    let machine = parse::machine(&input, &mut unheard);
+    let checked = machine.as_ref().and_then(|machine| check::check(machine, &mut unheard));
+    checked.as_ref().map(expand::hollow).unwrap_or_default()
 }

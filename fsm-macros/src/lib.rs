@@ -41,6 +41,9 @@ fn compile(input: &DeriveInput) -> TokenStream {
             let stand_in = fallback::stand_in(&checked);
             quote!(#errors #stand_in)
         }
-        (None, errors) => errors.unwrap_or_default(),
+        (None, errors) => {
+            let stand_in = fallback::stand_in_without_states(input);
+            quote!(#errors #stand_in)
+        }
     }
 }

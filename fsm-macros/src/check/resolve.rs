@@ -94,9 +94,11 @@ impl<'m, 'e> Resolver<'m, 'e> {
         for (index, group) in self.machine.groups.iter().enumerate() {
             for member in &group.members {
                 let Some(state) = self.state(member) else { continue };
-                match members[state] {
-                    Some(other) => {
-                        let other: &model::Group = &self.machine.groups[other];
+                let earlier: Option<usize> = members[state];
+                match earlier.map(|other| (other, &self.machine.groups[other])) {
+                    // A second group of one name is reported for that alone.
+                    Some((at, other)) if at != index && other.name == group.name => {}
+                    Some((_, other)) => {
                         let message = format!(
                             "`{member}` is already in the group `{}`; keep it in one group",
                             other.name
@@ -147,7 +149,10 @@ impl<'m, 'e> Resolver<'m, 'e> {
             return Answer::Outcome(known);
         }
         let name = self.outcome_name(&action.name);
-        if let Some(twin) = self.outcomes.iter().find(|earlier| earlier.name == name) {
+        if let Some(twin) = self.outcomes.iter_mut().find(|earlier| earlier.name == name) {
+            // Both actions are written by now: the one enum has what either answers.
+            let either = twin.targets.iter().chain(targets).cloned();
+            twin.targets = without_doubles(either);
             let message = format!(
                 "the outcome of `{key}` would be called `{name}`, as that of `{}` is; rename \
                 one of them",

@@ -146,7 +146,10 @@ pub(super) fn reached(checked: &Checked<'_>) -> Vec<bool> {
 }
 
 pub(super) fn check_every_state_is_reachable(checked: &Checked<'_>, errors: &mut Errors) {
-    if !checked.machine.states.iter().any(|state| state.initial.is_some()) {
+    // Without an initial state nothing is reached, and from a terminal one nothing is. That alone
+    // is reported then.
+    let begin = checked.machine.states.iter().find(|state| state.initial.is_some());
+    if begin.is_none_or(|state| state.terminal.is_some()) {
         return;
     }
     let reached = reached(checked);

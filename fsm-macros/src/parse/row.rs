@@ -94,6 +94,19 @@ fn read_effect(
     Ok(())
 }
 
+/// Reads targets where commas stand for `|`, so that what the action answers keeps its variants.
+pub(super) fn targets_behind_commas(input: ParseStream<'_>, effect: &mut Effect) {
+    let mut targets = Vec::new();
+    while input.parse::<Token![,]>().is_ok() || input.parse::<Token![|]>().is_ok() {
+        let Ok(target) = target(input, &mut Errors::default()) else { return };
+        targets.push(target);
+    }
+    // Where more follows, they were no targets but the begin of another row.
+    if input.is_empty() {
+        effect.targets.append(&mut targets);
+    }
+}
+
 /// Parses what stands in brackets. After an error the rest is used up, or syn reports that as well.
 fn inside<T>(
     content: ParseStream<'_>,

@@ -59,6 +59,14 @@ pub(super) fn item(
         let has_target = scope.rows.last().is_some_and(|row| !row.effect.targets.is_empty());
         let message = unexpected(name, has_target, input);
         let rest = input.span();
+        // The rest may name an event.
+        scope.unread |= name == "ignores";
+        if name == "on"
+            && has_target
+            && let Some(row) = scope.rows.last_mut()
+        {
+            row::targets_behind_commas(input, &mut row.effect);
+        }
         use_up(input);
         let effect = match name {
             "on" => scope.rows.last_mut().map(|row| &mut row.effect),
