@@ -56,6 +56,7 @@ fn shapes(options: &Options) -> [(&'static str, Shape); 3] {
                 work: lines(1, 1, 1, amount(20_000)),
                 counted: lines(1, 1, 1, amount(20_000)),
                 kernel_elsewhere: KERNEL_1,
+                call_elsewhere: 0.0,
             },
         ),
         (
@@ -65,6 +66,7 @@ fn shapes(options: &Options) -> [(&'static str, Shape); 3] {
                 work: lines(64, 1, 64, amount(50_000)),
                 counted: lines(64, 1, WAVE, amount(20_000)),
                 kernel_elsewhere: KERNEL_64,
+                call_elsewhere: 0.0,
             },
         ),
         (
@@ -74,6 +76,7 @@ fn shapes(options: &Options) -> [(&'static str, Shape); 3] {
                 work: lines(64, 16, 64, amount(200_000)),
                 counted: lines(64, 16, WAVE, amount(100_000)),
                 kernel_elsewhere: KERNEL_64_16,
+                call_elsewhere: 0.0,
             },
         ),
     ]

@@ -23,6 +23,9 @@ pub struct Shape {
     /// beside each constant. Used only where this machine cannot count, and only for figures called
     /// derived.
     pub kernel_elsewhere: f64,
+    /// Kernel instructions by which a server is better or worse for each call less or more than C's,
+    /// counted as above. Zero where the number of waits changes from run to run.
+    pub call_elsewhere: f64,
 }
 
 /// A server's row, everything for one line.
@@ -107,7 +110,11 @@ fn without_perf(shape: &Shape, spec: &Spec, counters: Counters, mut cost: Cost) 
 /// derived.
 #[must_use]
 pub fn total_ratio(shape: &Shape, row: &Row, c: &Row) -> Option<f64> {
-    let total = |cost: &Cost| Some(cost.user? + cost.kernel.unwrap_or(shape.kernel_elsewhere));
+    let total = |cost: &Cost| {
+        let more = cost.calls.zip(c.cost.calls).map_or(0.0, |(calls, c)| calls - c);
+        let derived = shape.kernel_elsewhere + more * shape.call_elsewhere;
+        Some(cost.user? + cost.kernel.unwrap_or(derived))
+    };
     let more_calls = divide(row.cost.calls, c.cost.calls).unwrap_or(1.0);
     if row.cost.kernel.is_none() && more_calls > CALLS_COMPARE_UP_TO {
         return None;
