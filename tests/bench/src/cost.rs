@@ -23,8 +23,8 @@ pub struct Shape {
     /// beside each constant. Used only where this machine cannot count, and only for figures called
     /// derived.
     pub kernel_elsewhere: f64,
-    /// Kernel instructions by which a server is better or worse for each call less or more than C's,
-    /// counted as above. Zero where the number of waits changes from run to run.
+    /// Kernel instructions by which a server is better or worse for each call less or more than
+    /// C's, counted as above. Zero where the number of waits changes from run to run.
     pub call_elsewhere: f64,
 }
 
