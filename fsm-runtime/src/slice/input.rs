@@ -239,12 +239,11 @@ fn note_partial<M: Machine, S: Sys>(
     length: usize,
     begun_now: bool,
 ) {
+    let begins = begun_now || !connection.flags.has(Flags::PARTIAL);
     let buffers = desk.buffers(connection);
     buffers.seen = length;
-    if begun_now || !connection.flags.has(Flags::PARTIAL) {
-        if let Some(buffers) = &mut connection.buffers {
-            buffers.partial_since = desk.now;
-        }
+    if begins {
+        buffers.partial_since = desk.now;
         connection.flags.insert(Flags::PARTIAL.and(Flags::RETIME));
     }
 }
