@@ -7,6 +7,7 @@ use std::time::Duration;
 use crate::connection::{Connection, Flags, ticks};
 use crate::listener::BACKLOG;
 use crate::machine::Machine;
+use crate::mesh::Mail;
 use crate::peer::Peer;
 use crate::sys::{Accept, Ready, Sys};
 use crate::wheel::is_before;
@@ -65,7 +66,7 @@ where
             room -= 1;
             match self.desk.sys.accept(listener) {
                 Accept::Socket(socket, peer) => {
-                    self.admit(socket, &peer, crowded);
+                    self.place(socket, peer, crowded);
                     if !crowded && self.desk.sys.reports_listeners_by_level() {
                         self.accepting.ready.pop();
                     }
@@ -98,7 +99,10 @@ where
         for listener in 0..self.desk.sys.listeners() {
             for _ in 0..LAST_ACCEPTS {
                 match self.desk.sys.accept(listener) {
-                    Accept::Socket(socket, peer) => self.admit(socket, &peer, true),
+                    Accept::Socket(socket, peer) => {
+                        self.desk.turn.ties.handle.add_load(self.number);
+                        self.admit(socket, &peer, true);
+                    }
                     Accept::Retry => self.summary.failed_accepts += 1,
                     Accept::WouldBlock | Accept::Exhausted(_) | Accept::Broken(_) => break,
                 }
@@ -119,15 +123,31 @@ where
         before + 1 == self.turns
     }
 
-    /// Takes in a new connection. In a crowd it has usually sent by the time it is accepted, so its
+    /// Takes in a new connection, or hands it over to a worker that has clearly fewer: before its
+    /// machine exists, since no machine ever moves.
+    fn place(&mut self, socket: S::Socket, peer: Peer, crowded: bool) {
+        let handle = &self.desk.turn.ties.handle;
+        let target = least_loaded(handle.loads(), self.number);
+        let worker = target.unwrap_or(self.number);
+        handle.add_load(worker);
+        if worker == self.number {
+            return self.admit(socket, &peer, crowded);
+        }
+        self.summary.handed_over += 1;
+        self.desk.sys.hand_over(worker, socket, peer);
+        self.desk.turn.ties.handle.post(worker, Mail::Arrival);
+    }
+
+    /// Takes in a new connection that was counted as this worker's. In a crowd it has usually sent by the time it is accepted, so its
     /// first slice reads at once; otherwise the next wait reports what is there, and comes as soon.
-    fn admit(&mut self, socket: S::Socket, peer: &Peer, crowded: bool) {
+    pub(crate) fn admit(&mut self, socket: S::Socket, peer: &Peer, crowded: bool) {
         self.accepting.refuses = false;
         let made =
             catch_unwind(AssertUnwindSafe(|| ((self.make_context)(peer), self.decoder.clone())));
         let Ok((context, decoder)) = made else {
             self.summary.panics += 1;
             tracing::error!(%peer, "making the context of a connection panicked");
+            self.desk.turn.ties.handle.remove_load(self.number);
             return self.desk.sys.close(socket);
         };
         let ready = if crowded { Ready::READ.and(Ready::WRITE) } else { Ready::WRITE };
@@ -136,7 +156,9 @@ where
             Ok((index, _)) => {
                 self.summary.accepted += 1;
                 tracing::debug!(%peer, index, "accepted");
-                if self.greets || crowded {
+                if self.is_draining() {
+                    self.wake(index, Flags::SHUTDOWN_DUE);
+                } else if self.greets || crowded {
                     self.wake(index, Flags::NONE);
                 } else {
                     self.settle_first(index);
@@ -144,6 +166,7 @@ where
             }
             Err(connection) => {
                 self.summary.refused += 1;
+                self.desk.turn.ties.handle.remove_load(self.number);
                 let socket = self.take_apart(connection);
                 self.desk.sys.close(socket);
             }
@@ -207,6 +230,54 @@ where
         }
         for listener in 0..self.desk.sys.listeners() {
             self.note_listener(listener);
+        }
+    }
+}
+
+/// The worker that gets the next connection, if it is not `own`: the one with the fewest, once the
+/// own share would be over a tenth more than the mean. Below that a connection stays where it was
+/// accepted, which costs nothing.
+fn least_loaded(loads: impl Iterator<Item = usize>, own: usize) -> Option<usize> {
+    let (mut workers, mut total, mut mine, mut least) = (0, 1, 1, (usize::MAX, own));
+    for (worker, load) in loads.enumerate() {
+        workers += 1;
+        total += load;
+        if worker == own {
+            mine += load;
+        } else if load < least.0 {
+            least = (load, worker);
+        }
+    }
+    let is_over = 10 * mine * workers > 11 * total;
+    (is_over && least.0 + 1 < mine).then_some(least.1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::least_loaded;
+
+    #[test]
+    fn a_connection_stays_unless_that_makes_the_load_uneven() {
+        assert_eq!(least_loaded([0, 0].into_iter(), 0), None, "nobody has fewer");
+        assert_eq!(least_loaded([1, 0].into_iter(), 0), Some(1));
+        assert_eq!(least_loaded([32, 31].into_iter(), 0), None, "within a tenth of the mean");
+        assert_eq!(least_loaded([40, 30, 20, 30].into_iter(), 0), Some(2));
+        assert_eq!(least_loaded([40, 30, 20, 30].into_iter(), 2), None);
+    }
+
+    #[test]
+    fn whoever_accepts_the_busiest_has_hardly_more_than_the_mean() {
+        for workers in [2, 4, 8, 16] {
+            for acceptor in [0, workers - 1] {
+                let mut loads = vec![0; workers];
+                for _ in 0..64 {
+                    let worker = least_loaded(loads.iter().copied(), acceptor);
+                    loads[worker.unwrap_or(acceptor)] += 1;
+                }
+                let mean = 64.0 / workers as f64;
+                let busiest = *loads.iter().max().expect("workers") as f64;
+                assert!(busiest <= 1.15 * mean, "{loads:?}");
+            }
         }
     }
 }

@@ -80,7 +80,7 @@ impl Clocks {
 
 /// What is to be remembered of a connection from one slice to the next, as a set of bits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(crate) struct Flags(u16);
+pub(crate) struct Flags(u32);
 
 impl Flags {
     pub(crate) const NONE: Self = Self(0);
@@ -114,6 +114,13 @@ impl Flags {
     pub(crate) const LINGERING: Self = Self(1 << 13);
     /// It lingers while the server drains, so it has less time.
     pub(crate) const HURRIED: Self = Self(1 << 14);
+    /// It has waited for an operation, and perhaps still does.
+    pub(crate) const OPERATING: Self = Self(1 << 15);
+    /// It has joined a topic, and perhaps left it.
+    pub(crate) const MEMBER: Self = Self(1 << 16);
+
+    /// What a slice need not look at.
+    const ELSEWHERE: Self = Self::OPERATING.and(Self::MEMBER);
 
     pub(crate) const fn and(self, other: Self) -> Self {
         Self(self.0 | other.0)
@@ -122,6 +129,11 @@ impl Flags {
     #[inline]
     pub(crate) const fn has(self, other: Self) -> bool {
         self.0 & other.0 != 0
+    }
+
+    #[inline]
+    const fn without(self, other: Self) -> Self {
+        Self(self.0 & !other.0)
     }
 
     #[inline]
@@ -178,7 +190,7 @@ impl<M: Machine, K> Connection<M, K> {
     /// Tells whether nothing but input can be of interest, so that the short path will do.
     #[inline]
     pub(crate) fn only_reads(&self) -> bool {
-        self.flags == Flags::NONE && self.interest == Interest::INPUT
+        self.flags.without(Flags::ELSEWHERE) == Flags::NONE && self.interest == Interest::INPUT
     }
 
     /// Tells whether a slice would get anywhere.
@@ -243,7 +255,7 @@ impl<M: Machine, K> Connection<M, K> {
     }
 
     /// Takes note of a state having been entered.
-    pub(crate) fn note_move(&mut self, turn: &mut Turn, now: u32) {
+    pub(crate) fn note_move(&mut self, turn: &mut Turn<M>, now: u32) {
         turn.moved = false;
         turn.ended = false;
         self.interest = self.machine.interest();

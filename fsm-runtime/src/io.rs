@@ -1,4 +1,5 @@
-//! What an action may do: queue output, look at the worker's shared data, read and write raw.
+//! What an action may do: queue output, look at the worker's shared data, read and write raw, send
+//! messages and have work done elsewhere.
 //!
 //! An action only queues; the worker sends when the slice ends. The path of a sent line is kept
 //! short enough to stay in registers: see [`Out::send`].
@@ -7,7 +8,12 @@ use std::fmt;
 use std::io;
 use std::ops::Range;
 
+use crate::key::Key;
 use crate::machine::Machine;
+
+mod effects;
+
+pub(crate) use effects::{Effect, Ties, Work};
 
 /// An action's hold on its connection and its worker, lent for one event.
 ///
@@ -18,7 +24,7 @@ pub struct Io<'a, M: Machine> {
     pub out: Out<'a>,
     /// The data of this worker, shared by all of its connections.
     pub shared: &'a mut M::Shared,
-    turn: &'a mut Turn,
+    turn: &'a mut Turn<M>,
     /// There while the event is `readable` or `writable`.
     socket: Option<&'a mut dyn RawSocket>,
 }
@@ -28,7 +34,7 @@ impl<'a, M: Machine> Io<'a, M> {
     pub(crate) fn new(
         out: Out<'a>,
         shared: &'a mut M::Shared,
-        turn: &'a mut Turn,
+        turn: &'a mut Turn<M>,
         socket: Option<&'a mut dyn RawSocket>,
     ) -> Self {
         Self { out, shared, turn, socket }
@@ -40,15 +46,16 @@ impl<'a, M: Machine> Io<'a, M> {
         self.out.finish()
     }
 
-    /// Tells whether the event led to another state.
+    /// Tells whether the event led to more than bytes: to another state, or to something that goes
+    /// out behind it.
     #[inline]
-    pub(crate) fn moved(&self) -> bool {
-        self.turn.moved
+    pub(crate) fn has_news(&self) -> bool {
+        self.turn.has_news
     }
 
     /// What the event led to.
     #[inline]
-    pub(crate) fn turn(&mut self) -> &mut Turn {
+    pub(crate) fn turn(&mut self) -> &mut Turn<M> {
         self.turn
     }
 
@@ -85,6 +92,7 @@ impl<'a, M: Machine> Io<'a, M> {
     #[doc(hidden)]
     #[inline]
     pub fn entered(&mut self, same_group: bool) {
+        self.turn.has_news = true;
         self.turn.moved = true;
         self.turn.left_group |= !same_group;
     }
@@ -93,6 +101,7 @@ impl<'a, M: Machine> Io<'a, M> {
     #[doc(hidden)]
     #[inline]
     pub fn ended(&mut self) {
+        self.turn.has_news = true;
         self.turn.moved = true;
         self.turn.ended = true;
     }
@@ -101,13 +110,15 @@ impl<'a, M: Machine> Io<'a, M> {
     #[doc(hidden)]
     pub fn undo(&mut self) {
         self.out.undo();
+        self.turn.undo();
     }
 }
 
 /// What the worker must learn of an event's handling even if it panicked, so it is kept outside of
 /// [`Io`].
-#[derive(Debug, Default)]
-pub(crate) struct Turn {
+pub(crate) struct Turn<M: Machine> {
+    /// A state was entered, or something was queued beside bytes.
+    pub(crate) has_news: bool,
     /// A state was entered.
     pub(crate) moved: bool,
     /// The state entered does not belong to the group of the one left.
@@ -116,6 +127,36 @@ pub(crate) struct Turn {
     pub(crate) ended: bool,
     /// The server is draining.
     pub(crate) draining: bool,
+    /// The connection whose event it is.
+    pub(crate) key: Key,
+    /// What the event queued beside bytes, in order.
+    pub(crate) effects: Vec<Effect<M>>,
+    pub(crate) ties: Ties<M>,
+}
+
+impl<M: Machine> Turn<M> {
+    pub(crate) fn new(ties: Ties<M>) -> Self {
+        Self {
+            has_news: false,
+            moved: false,
+            left_group: false,
+            ended: false,
+            draining: false,
+            key: Key::CONTROL,
+            effects: Vec::new(),
+            ties,
+        }
+    }
+
+    /// Drops what the present event queued beside bytes: its action failed or panicked.
+    #[cold]
+    pub(crate) fn undo(&mut self) {
+        for effect in self.effects.drain(..) {
+            if let Effect::Post { worker, .. } = effect {
+                self.ties.handle.release(worker, 1);
+            }
+        }
+    }
 }
 
 fn would_block() -> io::Result<usize> {

@@ -21,7 +21,7 @@ const OWN: usize = GENERATIONS - 2;
 const CONNECTION_GENERATIONS: usize = GENERATIONS - 3;
 
 /// The name of one source towards the poller.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) struct Key(usize);
 
 /// What a key stands for.
@@ -47,6 +47,13 @@ impl Key {
         all(target_os = "linux", not(polling_test_poll_backend), not(feature = "portable"))
     ))]
     pub(crate) const TIMER: Self = Self((OWN << INDEX_BITS) | 1);
+
+    /// What wakes the worker when something has come into its inbox; that is all it says.
+    #[cfg(any(
+        test,
+        all(target_os = "linux", not(polling_test_poll_backend), not(feature = "portable"))
+    ))]
+    pub(crate) const INBOX: Self = Self((OWN << INDEX_BITS) | 2);
 
     /// A listener by its number.
     pub(crate) const fn listener(number: usize) -> Self {

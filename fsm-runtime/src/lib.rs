@@ -30,6 +30,8 @@ mod connection;
 mod decode;
 mod diagram;
 #[cfg(feature = "server")]
+mod inbox;
+#[cfg(feature = "server")]
 mod io;
 #[cfg(feature = "server")]
 mod key;
@@ -40,7 +42,17 @@ mod listener;
 #[cfg(feature = "server")]
 mod machine;
 #[cfg(feature = "server")]
+mod mail;
+#[cfg(feature = "server")]
+mod mesh;
+#[cfg(feature = "server")]
+mod operation;
+#[cfg(feature = "server")]
+mod operations;
+#[cfg(feature = "server")]
 mod peer;
+#[cfg(feature = "server")]
+mod pool;
 #[cfg(feature = "server")]
 mod real;
 #[cfg(feature = "server")]
@@ -52,7 +64,11 @@ mod slice;
 #[cfg(feature = "server")]
 mod summary;
 #[cfg(feature = "server")]
+mod sync;
+#[cfg(feature = "server")]
 mod sys;
+#[cfg(feature = "server")]
+mod topics;
 #[cfg(feature = "server")]
 mod wheel;
 #[cfg(feature = "server")]
@@ -71,9 +87,13 @@ pub use listener::BindError;
 #[cfg(feature = "server")]
 pub use machine::{Deadlines, Event, Machine};
 #[cfg(feature = "server")]
+pub use mesh::{DEFAULT_INBOX, Handle, Id, TellError, Topic};
+#[cfg(feature = "server")]
+pub use operation::{OperationError, PoolFull, Reply, Ticket};
+#[cfg(feature = "server")]
 pub use peer::{Address, AddressError, Peer};
 #[cfg(feature = "server")]
-pub use server::{DEFAULT_DRAIN_LIMIT, Server, ServerError, Stop};
+pub use server::{DEFAULT_DRAIN_LIMIT, DEFAULT_POOL, Server, ServerError, Stop};
 #[cfg(feature = "server")]
 pub use summary::Summary;
 

@@ -62,7 +62,7 @@ impl Listener {
     /// The address is in use, is not this machine's, or may not be listened on.
     pub(crate) fn bind(address: &Address) -> Result<Self, BindError> {
         let bound = match address {
-            Address::Tcp(tcp) => bind_tcp(*tcp),
+            Address::Tcp(tcp) => bind_tcp(*tcp, Standing::First),
             Address::Unix(path) => bind_unix(path),
         };
         bound.map_err(|error| BindError { address: address.clone(), error: error.into() })
@@ -71,6 +71,27 @@ impl Listener {
     /// The address listened on, with the port that the system chose.
     pub(crate) fn address(&self) -> &Address {
         &self.address
+    }
+
+    /// Listens on the same address once more: the system divides those who connect among all that
+    /// listen there. None where it does not, which is for Unix sockets and outside of Linux.
+    ///
+    /// # Errors
+    /// What the system answered.
+    pub(crate) fn share(&self) -> Result<Option<Self>, BindError> {
+        let Address::Tcp(tcp) = self.address else { return Ok(None) };
+        if !cfg!(target_os = "linux") {
+            return Ok(None);
+        }
+        match bind_tcp(tcp, Standing::Beside) {
+            Ok(listener) => Ok(Some(listener)),
+            Err(error) => Err(BindError { address: self.address.clone(), error: error.into() }),
+        }
+    }
+
+    /// How many connections the kernel keeps ready to be accepted.
+    pub(crate) fn set_backlog(&self, backlog: u16) -> io::Result<()> {
+        Ok(listen(&self.socket, i32::from(backlog))?)
     }
 
     /// Accepts one connection, set not to block and closed in child processes.
@@ -94,7 +115,16 @@ impl Drop for Listener {
     }
 }
 
-fn bind_tcp(address: SocketAddr) -> Result<Listener, Errno> {
+/// Whether a listener is the first at its address.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Standing {
+    /// It is refused where anybody else listens, and others of this server may stand beside it.
+    First,
+    /// It stands beside the first.
+    Beside,
+}
+
+fn bind_tcp(address: SocketAddr, standing: Standing) -> Result<Listener, Errno> {
     let family = if address.is_ipv4() { AddressFamily::INET } else { AddressFamily::INET6 };
     let socket = nonblocking_socket(family)?;
     sockopt::set_socket_reuseaddr(&socket, true)?;
@@ -106,10 +136,29 @@ fn bind_tcp(address: SocketAddr) -> Result<Listener, Errno> {
     sockopt::set_tcp_nodelay(&socket, true)?;
     #[cfg(target_vendor = "apple")]
     sockopt::set_socket_nosigpipe(&socket, true)?;
+    if standing == Standing::Beside {
+        set_reuseport(&socket)?;
+    }
     bind(&socket, &address)?;
+    if standing == Standing::First {
+        // Only now: before the bind it would let two servers have the same address unawares.
+        set_reuseport(&socket)?;
+    }
     listen(&socket, i32::from(BACKLOG))?;
     let bound = SocketAddr::try_from(getsockname(&socket)?).unwrap_or(address);
     Ok(Listener { socket, address: Address::Tcp(bound), path: None })
+}
+
+#[cfg(target_os = "linux")]
+fn set_reuseport(socket: &OwnedFd) -> Result<(), Errno> {
+    sockopt::set_socket_reuseport(socket, true)
+}
+
+/// Elsewhere the option does not divide connections evenly, if at all: one listener accepts, and
+/// hands over.
+#[cfg(not(target_os = "linux"))]
+fn set_reuseport(_: &OwnedFd) -> Result<(), Errno> {
+    Ok(())
 }
 
 fn bind_unix(path: &Path) -> Result<Listener, Errno> {

@@ -25,10 +25,10 @@ pub trait Machine: Sized + 'static {
     type Decoder;
     /// The data of one worker, shared by its connections without locks.
     type Shared;
-    /// What an operation answers.
-    type Reply;
+    /// What an operation answers. It is made by another thread.
+    type Reply: Send + 'static;
     /// What other machines and threads send.
-    type Message;
+    type Message: Send + 'static;
     /// What a fallible action fails with.
     type Error;
 

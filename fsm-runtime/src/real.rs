@@ -5,15 +5,19 @@ use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::net::UnixStream;
+use std::sync::Arc;
 use std::time::Duration;
 
 use rustix::io::{Errno, retry_on_intr};
 use rustix::net::{RecvFlags, SendFlags, Shutdown, SocketAddrAny, sockopt};
 use rustix::time::Timespec;
 
+use crate::inbox::{Inbox, Taken};
+use crate::io::Work;
 use crate::key::Key;
 use crate::listener::Listener;
 use crate::peer::Peer;
+use crate::pool::{JobId, Pool, Slot};
 use crate::sys::{Accept, Readiness, Ready, Sys, Transfer, Wait};
 
 #[cfg(all(target_os = "linux", not(polling_test_poll_backend), not(feature = "portable")))]
@@ -24,17 +28,23 @@ pub(crate) mod portable;
 /// The way to wait that suits this system: directly on Linux, through `polling` elsewhere and where
 /// the feature `portable` asks for it.
 #[cfg(all(target_os = "linux", not(polling_test_poll_backend), not(feature = "portable")))]
-pub(crate) type Native = Real<direct::Direct>;
+pub(crate) type Native = direct::Direct;
 /// The way to wait that suits this system.
 #[cfg(any(not(target_os = "linux"), polling_test_poll_backend, feature = "portable"))]
-pub(crate) type Native = Real<portable::Portable>;
+pub(crate) type Native = portable::Portable;
 
 /// The waiting half of the system.
 pub(crate) trait Poll: Sized {
     /// Sources are reported as long as they are ready, and need not be asked for again.
     const SOURCES_BY_LEVEL: bool;
 
-    fn new() -> io::Result<Self>;
+    /// What there is of it before its thread has started.
+    type Plan: Send;
+
+    /// Plans a poller, with what wakes its worker out of a wait: a call that comes while the worker
+    /// does not wait ends its next wait.
+    fn plan() -> io::Result<(Self::Plan, Waker)>;
+    fn new(plan: Self::Plan) -> io::Result<Self>;
     fn now(&mut self) -> u64;
     fn wait(&mut self, wait: Wait) -> io::Result<()>;
     fn next_event(&mut self) -> Option<Readiness>;
@@ -52,29 +62,61 @@ pub(crate) trait Poll: Sized {
     fn remove_source(&mut self, source: BorrowedFd<'_>) -> io::Result<()>;
 }
 
+/// Wakes one worker.
+pub(crate) type Waker = Box<dyn Fn() + Send + Sync>;
+
 /// The real system of one worker.
 pub(crate) struct Real<P> {
     poll: P,
     listeners: Vec<Listener>,
-    control: UnixStream,
+    /// Where requests to stop come from; one worker hears them for all.
+    control: Option<UnixStream>,
     reserve: Option<OwnedFd>,
+    pool: Arc<Pool>,
+    /// The connections on their way to each worker.
+    arrivals: Arrivals,
+    /// Those that have arrived here.
+    arrived: Taken<(OwnedFd, Peer)>,
+    /// The number of this worker.
+    number: usize,
+}
+
+/// The connections on their way from the worker that accepted them to the one that serves them, an
+/// inbox for each worker. Nobody sleeps on these: a mail follows each connection.
+pub(crate) type Arrivals = Arc<[Inbox<(OwnedFd, Peer)>]>;
+
+/// What a worker finds when its thread starts.
+pub(crate) struct Workplace<P: Poll> {
+    /// The number of the worker.
+    pub(crate) number: usize,
+    pub(crate) plan: P::Plan,
+    /// Where it accepts.
+    pub(crate) listeners: Vec<Listener>,
+    /// Where requests to stop come from, for the one worker that hears them.
+    pub(crate) control: Option<UnixStream>,
+    /// The spare descriptor.
+    pub(crate) reserve: Option<OwnedFd>,
+    pub(crate) pool: Arc<Pool>,
+    pub(crate) arrivals: Arrivals,
 }
 
 /// The most requests to stop read at once; the second one already stops.
 const CONTROL_BYTES: usize = 16;
 
 impl<P: Poll> Real<P> {
-    /// A system that accepts from the listeners and stops when bytes come from `control`.
-    pub(crate) fn new(listeners: Vec<Listener>, control: UnixStream) -> io::Result<Self> {
-        let mut poll = P::new()?;
-        control.set_nonblocking(true)?;
-        poll.add_source(control.as_fd(), Key::CONTROL)?;
+    /// The system of the worker at a workplace, on whose thread this is called.
+    pub(crate) fn new(place: Workplace<P>) -> io::Result<Self> {
+        let Workplace { number, plan, listeners, control, reserve, pool, arrivals } = place;
+        let mut poll = P::new(plan)?;
+        if let Some(control) = &control {
+            control.set_nonblocking(true)?;
+            poll.add_source(control.as_fd(), Key::CONTROL)?;
+        }
         for (number, listener) in listeners.iter().enumerate() {
             poll.add_source(listener.as_fd(), Key::listener(number))?;
         }
-        let mut system = Self { poll, listeners, control, reserve: None };
-        system.keep_reserve();
-        Ok(system)
+        let arrived = Taken::default();
+        Ok(Self { poll, listeners, control, reserve, pool, arrivals, arrived, number })
     }
 }
 
@@ -98,8 +140,9 @@ impl<P: Poll> Sys for Real<P> {
 
     fn stop_requests(&mut self) -> usize {
         let mut bytes = [0; CONTROL_BYTES];
-        let count = io::Read::read(&mut self.control, &mut bytes).unwrap_or(0);
-        let rearmed = self.poll.rearm_source(self.control.as_fd(), Key::CONTROL);
+        let Some(control) = &mut self.control else { return 0 };
+        let count = io::Read::read(control, &mut bytes).unwrap_or(0);
+        let rearmed = self.poll.rearm_source(control.as_fd(), Key::CONTROL);
         if let Err(error) = rearmed {
             tracing::error!(%error, "requests to stop are not heard any more");
         }
@@ -151,7 +194,7 @@ impl<P: Poll> Sys for Real<P> {
 
     fn keep_reserve(&mut self) {
         if self.reserve.is_none() {
-            self.reserve = File::open("/dev/null").ok().map(OwnedFd::from);
+            self.reserve = reserve();
         }
     }
 
@@ -201,6 +244,26 @@ impl<P: Poll> Sys for Real<P> {
             Ok(Err(error)) | Err(error) => Some(error.into()),
         }
     }
+
+    fn offload(&mut self, slot: Slot, work: Work) -> JobId {
+        self.pool.submit(slot, work)
+    }
+
+    fn cancel(&mut self, job: JobId) {
+        self.pool.cancel(job);
+    }
+
+    fn hand_over(&mut self, worker: usize, socket: OwnedFd, peer: Peer) {
+        // A worker takes connections for as long as others hand them over.
+        let _ = self.arrivals[worker].push((socket, peer));
+    }
+
+    fn next_arrival(&mut self) -> Option<(OwnedFd, Peer)> {
+        if self.arrived.is_empty() {
+            self.arrived = self.arrivals[self.number].take();
+        }
+        self.arrived.next()
+    }
 }
 
 /// No SIGPIPE for a peer that has gone, whatever the process does with that signal.
@@ -209,6 +272,11 @@ const SEND_FLAGS: SendFlags = SendFlags::NOSIGNAL;
 /// Apple's systems have a socket option for it, which the listener sets.
 #[cfg(target_vendor = "apple")]
 const SEND_FLAGS: SendFlags = SendFlags::empty();
+
+/// A descriptor that is there to be given up, if there is one left.
+pub(crate) fn reserve() -> Option<OwnedFd> {
+    File::open("/dev/null").ok().map(OwnedFd::from)
+}
 
 #[cold]
 fn failed(error: Errno) -> Transfer {

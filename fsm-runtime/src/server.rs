@@ -3,22 +3,31 @@
 
 use std::fmt;
 use std::io;
+use std::num::NonZero;
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 use std::time::Duration;
 
 use signal_hook::consts::{SIGINT, SIGTERM};
 
+use crate::inbox::Inbox;
+use crate::io::Ties;
 use crate::listener::{BindError, Listener};
 use crate::machine::Machine;
+use crate::mesh::{DEFAULT_INBOX, Handle, Mail, Post};
 use crate::peer::{Address, Peer};
-use crate::real::{Native, Real};
+use crate::pool::Pool;
+use crate::real::{Arrivals, Native, Poll, Real, Workplace, reserve};
 use crate::summary::Summary;
 use crate::worker::Worker;
 
 /// How long connections may take to end after a request to stop, unless the author says otherwise;
 /// the grace period that service managers commonly give is 30 s.
 pub const DEFAULT_DRAIN_LIMIT: Duration = Duration::from_secs(30);
+
+/// The threads that do jobs for [`Io::offload`](crate::Io::offload), and the jobs that may run or
+/// wait: libuv starts as many threads, and a thousand jobs of 10 ms each are done in 2.5 s.
+pub const DEFAULT_POOL: (NonZero<usize>, usize) = (NonZero::new(4).unwrap(), 1_024);
 
 /// Listeners that are bound and will serve once a machine is given to [`Server::run`].
 ///
@@ -43,20 +52,40 @@ pub const DEFAULT_DRAIN_LIMIT: Duration = Duration::from_secs(30);
 /// #         io.out.send(line);
 /// #     }
 /// # }
-/// let server = Server::bind(&["127.0.0.1:7007".parse()?])?;
+/// let server = Server::<Echo>::bind(&["127.0.0.1:7007".parse()?])?;
 /// for address in server.addresses() {
 ///     println!("listening on {address}");
 /// }
-/// let summary = server.run::<Echo>(|_peer| Client)?;
+/// let summary = server.run(|_peer| Client)?;
 /// println!("served {} clients", summary.accepted);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-pub struct Server {
+pub struct Server<M: Machine> {
     listeners: Vec<Listener>,
     stop: Stop,
     control: UnixStream,
-    drain_limit: Duration,
+    handle: Handle<M>,
+    settings: Settings,
     signals: bool,
+}
+
+/// What an author may choose, with what holds where nobody does.
+struct Settings {
+    workers: NonZero<usize>,
+    drain_limit: Duration,
+    inbox: usize,
+    pool: (NonZero<usize>, usize),
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            workers: std::thread::available_parallelism().unwrap_or(NonZero::<usize>::MIN),
+            drain_limit: DEFAULT_DRAIN_LIMIT,
+            inbox: DEFAULT_INBOX,
+            pool: DEFAULT_POOL,
+        }
+    }
 }
 
 /// Why a server could not start or go on.
@@ -115,7 +144,7 @@ impl Stop {
     }
 }
 
-impl Server {
+impl<M: Machine> Server<M> {
     /// Listens on every address.
     ///
     /// # Errors
@@ -131,7 +160,8 @@ impl Server {
             listeners: listeners.map_err(ServerError::Bind)?,
             stop: Stop { control: Arc::new(sender) },
             control,
-            drain_limit: DEFAULT_DRAIN_LIMIT,
+            handle: Handle::new(),
+            settings: Settings::default(),
             signals: true,
         })
     }
@@ -141,11 +171,36 @@ impl Server {
         self.listeners.iter().map(Listener::address)
     }
 
+    /// How many workers serve, each on a thread with connections, timers and shared data of its
+    /// own; one for each core without it.
+    #[must_use]
+    pub fn workers(mut self, workers: NonZero<usize>) -> Self {
+        self.settings.workers = workers;
+        self
+    }
+
     /// How long connections may take to end after a request to stop; [`DEFAULT_DRAIN_LIMIT`]
     /// without it.
     #[must_use]
     pub fn drain_limit(mut self, limit: Duration) -> Self {
-        self.drain_limit = limit;
+        self.settings.drain_limit = limit;
+        self
+    }
+
+    /// How many messages wait for each worker before its inbox is full; [`DEFAULT_INBOX`] without
+    /// it.
+    #[must_use]
+    pub fn inbox(mut self, messages: usize) -> Self {
+        self.settings.inbox = messages;
+        self
+    }
+
+    /// How many threads do jobs for [`Io::offload`](crate::Io::offload), and how many jobs may run
+    /// or wait for one before the pool is full; [`DEFAULT_POOL`] without it. Threads are started
+    /// when they are first needed.
+    #[must_use]
+    pub fn pool(mut self, threads: NonZero<usize>, jobs: usize) -> Self {
+        self.settings.pool = (threads, jobs);
         self
     }
 
@@ -177,44 +232,139 @@ impl Server {
         self.stop.clone()
     }
 
+    /// A handle to send to the server's machines with, once it runs.
+    #[must_use]
+    pub fn handle(&self) -> Handle<M> {
+        self.handle.clone()
+    }
+
     /// Serves until it is stopped, with a machine and what `make_context` answers for each
-    /// connection.
+    /// connection. It is called on the thread of the worker that serves the connection.
     ///
     /// SIGINT and SIGTERM stay caught after it has returned; a program that goes on to do other
     /// things uses [`Server::without_signals`].
     ///
     /// # Errors
     /// The system refused what every server needs, or a listener broke.
-    pub fn run<M>(
+    pub fn run(
         self,
-        make_context: impl FnMut(&Peer) -> M::Context,
+        make_context: impl Fn(&Peer) -> M::Context + Sync,
     ) -> Result<Summary, ServerError>
     where
-        M: Machine,
-        M::Decoder: Clone + Default,
+        M::Decoder: Clone + Default + Sync,
         M::Shared: Default,
     {
-        self.run_with::<M>(M::Decoder::default(), M::Shared::default(), make_context)
+        self.run_with(M::Decoder::default(), |_| M::Shared::default(), make_context)
     }
 
-    /// Serves as [`Server::run`], with a decoder that carries limits of its own and shared data
-    /// made before.
+    /// Serves as [`Server::run`], with a decoder that carries limits of its own, and with shared
+    /// data that `make_shared` makes for each worker by its number, on the thread of that worker.
     ///
     /// # Errors
     /// As [`Server::run`].
-    pub fn run_with<M>(
+    pub fn run_with(
         self,
         decoder: M::Decoder,
-        shared: M::Shared,
-        make_context: impl FnMut(&Peer) -> M::Context,
+        make_shared: impl Fn(usize) -> M::Shared + Sync,
+        make_context: impl Fn(&Peer) -> M::Context + Sync,
     ) -> Result<Summary, ServerError>
     where
-        M: Machine,
-        M::Decoder: Clone,
+        M::Decoder: Clone + Sync,
     {
         let server = self.catch_signals()?;
-        let system: Native = Real::new(server.listeners, server.control)?;
-        let worker = Worker::<M, _, _>::new(system, shared, decoder, make_context);
-        Ok(worker.run(server.drain_limit)?)
+        let Settings { drain_limit, pool: (threads, jobs), .. } = server.settings;
+        let handle = server.handle.clone();
+        let pool = Arc::new(Pool::new(threads.get(), jobs));
+        let slots = pool.slots().clone();
+        let places = server.workplaces(&pool)?;
+        let run = |ending: Ending<'_, M>, place: Workplace<Native>| {
+            let system = Real::new(place)?;
+            let ties = Ties::new(ending.worker, handle.clone(), slots.clone());
+            let shared = make_shared(ending.worker);
+            let worker =
+                Worker::<M, _, _>::new(system, ties, shared, decoder.clone(), &make_context);
+            let summary = worker.run(drain_limit)?;
+            ending.in_good_order();
+            Ok(summary)
+        };
+        Ok(run_all(places, &handle, run)?)
+    }
+
+    /// The workplaces of all workers, which can be reached from now on.
+    fn workplaces(self, pool: &Arc<Pool>) -> Result<Vec<Workplace<Native>>, ServerError> {
+        let workers = self.settings.workers.get();
+        let arrivals: Arrivals = (0..workers).map(|_| Inbox::new(usize::MAX)).collect();
+        let mut beside = Vec::with_capacity(workers);
+        for _ in 1..workers {
+            let shared: Result<Vec<_>, _> = self.listeners.iter().map(Listener::share).collect();
+            beside.push(shared.map_err(ServerError::Bind)?.into_iter().flatten().collect());
+        }
+        let (mut control, mut posts) = (Some(self.control), Vec::new());
+        let mut places = Vec::with_capacity(workers);
+        for (number, listeners) in std::iter::once(self.listeners).chain(beside).enumerate() {
+            let (plan, waker) = Native::plan()?;
+            posts.push(Post::new(self.settings.inbox, waker));
+            let (control, pool) = (control.take(), Arc::clone(pool));
+            let (arrivals, reserve) = (Arc::clone(&arrivals), reserve());
+            let place = Workplace { number, plan, listeners, control, reserve, pool, arrivals };
+            places.push(place);
+        }
+        self.handle.start(posts);
+        Ok(places)
+    }
+}
+
+/// Runs every worker, the first one on this thread. The first error is the server's, and ends all.
+fn run_all<M: Machine>(
+    places: Vec<Workplace<Native>>,
+    handle: &Handle<M>,
+    run: impl Fn(Ending<'_, M>, Workplace<Native>) -> io::Result<Summary> + Sync,
+) -> io::Result<Summary> {
+    let mut places = places.into_iter().map(|place| {
+        let ending = Ending { worker: place.number, handle, is_good: false };
+        (ending, place)
+    });
+    let first = places.next();
+    std::thread::scope(|scope| {
+        let run = &run;
+        let mut threads = Vec::new();
+        for (ending, place) in places {
+            let thread = std::thread::Builder::new().name(format!("worker-{}", ending.worker));
+            threads.push(thread.spawn_scoped(scope, move || run(ending, place)));
+        }
+        let mut summary =
+            first.map_or(Ok(Summary::default()), |(ending, place)| run(ending, place));
+        for thread in threads {
+            let ended = thread.and_then(|thread| match thread.join() {
+                Ok(ended) => ended,
+                Err(panic) => std::panic::resume_unwind(panic),
+            });
+            summary = summary.and_then(|sum| Ok(sum.and(ended?)));
+        }
+        summary
+    })
+}
+
+/// The end of a worker, however it comes: nothing reaches it any more, and unless it ends because
+/// it was asked to, the others are asked to end as well.
+struct Ending<'a, M: Machine> {
+    worker: usize,
+    handle: &'a Handle<M>,
+    is_good: bool,
+}
+
+impl<M: Machine> Ending<'_, M> {
+    fn in_good_order(mut self) {
+        self.is_good = true;
+    }
+}
+
+impl<M: Machine> Drop for Ending<'_, M> {
+    fn drop(&mut self) {
+        self.handle.close(self.worker);
+        if !self.is_good {
+            self.handle.post_to_all(|| Mail::Stop);
+            self.handle.post_to_all(|| Mail::HandsOverNoMore(self.worker));
+        }
     }
 }

@@ -1,7 +1,8 @@
 //! One slice of one connection: what is there is delivered in the order that makes a table mean one
 //! thing, and what was queued is sent once.
 //!
-//! The order is: `connected`, input, `eof`, the flush, `writable` and `drained`, deadlines,
+//! Replies and messages are delivered as they come in, which is before the slice. Its order is:
+//! `connected`, input, `eof`, the flush, `writable` and `drained`, deadlines,
 //! `shutdown`. A connection that only reads takes a short path through [`take_input`] alone.
 
 use std::io;
@@ -19,11 +20,13 @@ use crate::table::Interest;
 mod desk;
 mod ending;
 mod input;
+mod news;
 mod output;
 mod raw;
 
 pub(crate) use desk::{Desk, End};
 pub(crate) use ending::{bury, entomb, tell_lost};
+pub(crate) use news::{Outside, answer, tell};
 
 /// What became of a slice.
 #[derive(Debug)]

@@ -18,6 +18,29 @@ pub struct Summary {
     pub failed_accepts: u64,
     /// Pauses in accepting because descriptors had run out.
     pub pauses: u64,
+    /// Messages delivered from the inbox; one to a topic is one.
+    pub messages: u64,
+    /// Connections handed over to a worker that had fewer.
+    pub handed_over: u64,
     /// Events for connections that had ended, which reached nobody.
     pub stale_events: u64,
+}
+
+impl Summary {
+    /// What two workers did together.
+    #[must_use]
+    pub fn and(self, other: Self) -> Self {
+        Self {
+            accepted: self.accepted + other.accepted,
+            closed: self.closed + other.closed,
+            refused: self.refused + other.refused,
+            lost: self.lost + other.lost,
+            panics: self.panics + other.panics,
+            failed_accepts: self.failed_accepts + other.failed_accepts,
+            pauses: self.pauses + other.pauses,
+            messages: self.messages + other.messages,
+            handed_over: self.handed_over + other.handed_over,
+            stale_events: self.stale_events + other.stale_events,
+        }
+    }
 }

@@ -7,8 +7,10 @@ use std::io;
 
 use rustix::io::Errno;
 
+use crate::io::Work;
 use crate::key::Key;
 use crate::peer::Peer;
+use crate::pool::{JobId, Slot};
 
 /// What a worker asks of the system.
 ///
@@ -90,6 +92,18 @@ pub(crate) trait Sys {
 
     /// The error the socket died of, if it did.
     fn take_error(&mut self, socket: &Self::Socket) -> Option<io::Error>;
+
+    /// Has work done where it may block.
+    fn offload(&mut self, slot: Slot, work: Work) -> JobId;
+
+    /// Drops work that has not begun; what has begun goes on.
+    fn cancel(&mut self, job: JobId);
+
+    /// Leaves a connection to another worker, which is yet to be told.
+    fn hand_over(&mut self, worker: usize, socket: Self::Socket, peer: Peer);
+
+    /// Takes over a connection that another worker left to this one.
+    fn next_arrival(&mut self) -> Option<(Self::Socket, Peer)>;
 }
 
 /// How long to wait.

@@ -37,13 +37,16 @@
 //! assert!(driver.has_ended());
 //! ```
 
+mod outside;
 pub mod sim;
 
 use std::io;
 
 use crate::io::{Io, Out, RawSocket, Turn};
 use crate::machine::{Deadlines, Event, Machine};
+use crate::mesh::{Id, Topic};
 use crate::table::{DeadlineKind, Interest};
+use outside::Outside;
 
 /// One machine with its context and its shared data.
 pub struct Driver<M: Machine> {
@@ -51,7 +54,8 @@ pub struct Driver<M: Machine> {
     context: M::Context,
     decoder: M::Decoder,
     shared: M::Shared,
-    turn: Turn,
+    turn: Turn<M>,
+    outside: Outside<M>,
     queue: Vec<u8>,
     socket: FakeSocket,
     seen: usize,
@@ -90,12 +94,14 @@ where
 impl<M: Machine> Driver<M> {
     /// A new machine with a decoder that the test made, for limits of its own.
     pub fn with_decoder(context: M::Context, shared: M::Shared, decoder: M::Decoder) -> Self {
+        let (turn, outside) = outside::alone();
         Self {
             machine: M::initial(),
             context,
             decoder,
             shared,
-            turn: Turn::default(),
+            turn,
+            outside,
             queue: Vec::new(),
             socket: FakeSocket::default(),
             seen: 0,
@@ -142,6 +148,66 @@ impl<M: Machine> Driver<M> {
     /// Another machine sent something.
     pub fn message(&mut self, message: M::Message) {
         self.dispatch(Event::Message(message));
+    }
+
+    /// The machine's name, for machines that are told of each other.
+    #[must_use]
+    pub fn id(&self) -> Id<M> {
+        Id::new(0, self.turn.key)
+    }
+
+    /// Takes the messages that were sent to single machines since the last look, in order.
+    pub fn told(&mut self) -> Vec<(Id<M>, M::Message)> {
+        let told = std::mem::take(&mut self.outside.told);
+        self.turn.ties.handle.release(0, told.len());
+        told
+    }
+
+    /// Takes the messages that were published since the last look, in order.
+    pub fn published(&mut self) -> Vec<(Topic, M::Message)> {
+        let published = std::mem::take(&mut self.outside.published);
+        self.turn.ties.handle.release(0, published.len());
+        published
+    }
+
+    /// Tells whether the machine has joined a topic.
+    #[must_use]
+    pub fn has_joined(&self, topic: &Topic) -> bool {
+        self.outside.has_joined(topic)
+    }
+
+    /// The inboxes hold so many more messages; as many as one likes without this.
+    pub fn inbox_room(&mut self, messages: usize) {
+        Outside::inbox_room(&self.turn, messages);
+    }
+
+    /// The pool takes so many more jobs; as many as one likes without this.
+    pub fn pool_room(&mut self, jobs: usize) {
+        self.outside.pool_room(&self.turn, jobs);
+    }
+
+    /// The operations that the machine waits for: jobs and tickets.
+    #[must_use]
+    pub fn operations(&self) -> usize {
+        self.outside.operations(self.turn.key.index())
+    }
+
+    /// Does the jobs that were offloaded and not cancelled since, on this thread, in order, and
+    /// delivers what they answer. Answers how many there were.
+    pub fn run_jobs(&mut self) -> usize {
+        let mut count = 0;
+        while let Some(job) = self.outside.next_job() {
+            job();
+            count += 1;
+            self.settle();
+        }
+        count
+    }
+
+    /// Delivers the answers that tickets have been given since the last look. Everything else that
+    /// is done with the driver does so as well.
+    pub fn answers(&mut self) {
+        self.settle();
     }
 
     /// A deadline of the present state passes.
@@ -259,12 +325,14 @@ impl<M: Machine> Driver<M> {
 
     /// Delivers what is there until nothing changes any more, slice by slice as the worker does.
     fn settle(&mut self) {
+        self.take_answers();
         while !self.has_ended() {
             let is_raw = self.machine.interest().has(Interest::READABLE);
             let mut changed = is_raw && self.offer_input();
             while !is_raw && self.take_input() {
                 changed = true;
             }
+            changed |= self.take_answers();
             changed |= self.tell_end();
             changed |= self.tell_shutdown();
             if !changed {
@@ -320,6 +388,19 @@ impl<M: Machine> Driver<M> {
         true
     }
 
+    /// Delivers what operations have answered, and ends the jobs that were the worker's own.
+    fn take_answers(&mut self) -> bool {
+        let mut changed = false;
+        for answer in self.outside.answers(&self.turn) {
+            changed = true;
+            match answer {
+                outside::Answer::Reply(reply) => drop(self.deliver(Event::Reply(reply))),
+                outside::Answer::Finish(finish) => finish(&mut self.shared),
+            }
+        }
+        changed
+    }
+
     fn tell_shutdown(&mut self) -> bool {
         if !self.conditions.shutdown || self.conditions.told_shutdown {
             return false;
@@ -331,6 +412,7 @@ impl<M: Machine> Driver<M> {
 
     /// Each state entered while a condition holds is told of it once.
     fn note_move(&mut self) -> bool {
+        self.outside.note(&mut self.turn, self.machine.state());
         let moved = std::mem::take(&mut self.turn.moved);
         if moved {
             self.seen = 0;

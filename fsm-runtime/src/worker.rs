@@ -4,7 +4,7 @@
 //! knows machines only through [`Machine`] and the system only through [`Sys`]. What happens within
 //! one slice of one connection is in `slice`.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
@@ -12,12 +12,14 @@ use std::time::Duration;
 use crate::accept::Accepting;
 use crate::buffers::reuse;
 use crate::connection::{Connection, Flags, TICK_MILLIS, ticks};
-use crate::io::Turn;
+use crate::io::{Ties, Turn};
 use crate::key::{Key, Source};
 use crate::machine::Machine;
+use crate::mail::Mailbag;
+use crate::mesh::Mail;
 use crate::peer::Peer;
 use crate::slab::Slab;
-use crate::slice::{self, Desk, End, Served};
+use crate::slice::{self, Desk, End, Outside, Served};
 use crate::summary::Summary;
 use crate::sys::{Readiness, Ready, Sys, Wait};
 use crate::table::Table;
@@ -44,8 +46,13 @@ pub(crate) struct Worker<M: Machine, S: Sys, F> {
     pub(crate) desk: Desk<M, S>,
     wheel: Wheel,
     runnable: VecDeque<u32>,
+    /// The worker's own number.
+    pub(crate) number: usize,
+    pub(crate) mail: Mailbag<M>,
+    /// The workers that may still hand over connections.
+    pub(crate) handing: BTreeSet<usize>,
     /// The connection whose slice runs, for the case that it panics.
-    current: Option<u32>,
+    pub(crate) current: Option<u32>,
     started: u64,
     /// The ticks since the start, not wrapped.
     elapsed: u64,
@@ -108,20 +115,32 @@ where
     F: FnMut(&Peer) -> M::Context,
 {
     /// A worker without connections.
-    pub(crate) fn new(mut sys: S, shared: M::Shared, decoder: M::Decoder, make_context: F) -> Self {
+    pub(crate) fn new(
+        mut sys: S,
+        ties: Ties<M>,
+        shared: M::Shared,
+        decoder: M::Decoder,
+        make_context: F,
+    ) -> Self {
         let started = sys.now();
+        let number = ties.worker;
+        let handing = (0..).take(ties.handle.workers()).collect();
         Self {
             connections: Slab::new(),
             desk: Desk {
                 sys,
                 shared,
-                turn: Turn::default(),
+                turn: Turn::new(ties),
+                outside: Outside::default(),
                 output: Vec::new(),
                 spare: Vec::new(),
                 now: 0,
             },
             wheel: Wheel::new(0),
             runnable: VecDeque::new(),
+            number,
+            mail: Mailbag::default(),
+            handing,
             current: None,
             started,
             elapsed: 0,
@@ -157,8 +176,9 @@ where
         let wait = self.how_long();
         let waited = self.desk.sys.wait(wait);
         self.read_clock();
+        self.serve_mail(drain_limit);
         // Events that came with an error are served all the same: they are reported only once.
-        self.serve_events(drain_limit);
+        self.serve_events();
         match waited {
             Ok(()) => self.failed_waits = 0,
             Err(error) => self.bear(error)?,
@@ -194,7 +214,9 @@ where
     }
 
     fn how_long(&self) -> Wait {
-        if !self.runnable.is_empty() || !self.accepting.ready.is_empty() {
+        let has_work = !self.runnable.is_empty() || !self.accepting.ready.is_empty();
+        // To go to sleep comes last: from then on whoever sends has to wake the worker.
+        if has_work || !self.mail.is_empty() || !self.desk.turn.ties.handle.sleep(self.number) {
             return Wait::Poll;
         }
         let mut next = self.wheel.next();
@@ -222,10 +244,10 @@ where
 
     /// Takes every event of the last wait.
     #[inline]
-    fn serve_events(&mut self, drain_limit: Duration) {
+    fn serve_events(&mut self) {
         self.guard(|worker| {
             while let Some(event) = worker.desk.sys.next_event() {
-                worker.take(event, drain_limit);
+                worker.take(event);
             }
         });
     }
@@ -246,7 +268,7 @@ where
 
     /// Has `serve` go on with the others when a slice panics: it costs its own connection.
     #[inline]
-    fn guard(&mut self, mut serve: impl FnMut(&mut Self)) {
+    pub(crate) fn guard(&mut self, mut serve: impl FnMut(&mut Self)) {
         while catch_unwind(AssertUnwindSafe(|| serve(self))).is_err() {
             self.bury();
         }
@@ -255,11 +277,11 @@ where
 
     /// Takes one event: a connection that stands in no queue is served at once.
     #[inline]
-    fn take(&mut self, event: Readiness, drain_limit: Duration) {
+    fn take(&mut self, event: Readiness) {
         match event.key.source() {
             Source::Connection => self.take_readiness(event),
             Source::Listener(number) => self.note_listener(number),
-            Source::Control => self.note_stops(drain_limit),
+            Source::Control => self.pass_stops_on(),
             Source::Unknown => {}
         }
     }
@@ -310,8 +332,9 @@ where
 
     /// A connection with its generation, the input buffer, and what a slice needs beside.
     #[inline]
-    fn at(&mut self, index: u32) -> Option<At<'_, M, S>> {
+    pub(crate) fn at(&mut self, index: u32) -> Option<At<'_, M, S>> {
         let (connection, generation) = self.connections.get_with_generation(index)?;
+        self.desk.turn.key = Key::connection(index, generation);
         Some((connection, generation, &mut self.input, &mut self.desk))
     }
 
@@ -356,7 +379,7 @@ where
     }
 
     #[cold]
-    fn end(&mut self, index: u32, end: End) {
+    pub(crate) fn end(&mut self, index: u32, end: End) {
         self.desk.output.clear();
         match end {
             End::Close => self.close(index),
@@ -401,15 +424,20 @@ where
         }
     }
 
-    /// The first request to stop drains, the second one stops.
-    fn note_stops(&mut self, drain_limit: Duration) {
+    /// Tells every worker, this one included, that somebody asked the server to stop.
+    fn pass_stops_on(&mut self) {
         for _ in 0..self.desk.sys.stop_requests() {
-            if self.drain == Drain::Running {
-                self.start_draining(drain_limit);
-            } else {
-                tracing::info!(open = self.connections.len(), "stopping at once");
-                self.cut_off();
-            }
+            self.desk.turn.ties.handle.post_to_all(|| Mail::Stop);
+        }
+    }
+
+    /// The first request to stop drains, the second one stops.
+    pub(crate) fn note_stop(&mut self, drain_limit: Duration) {
+        if self.drain == Drain::Running {
+            self.start_draining(drain_limit);
+        } else {
+            tracing::info!(open = self.connections.len(), "stopping at once");
+            self.cut_off();
         }
     }
 
@@ -418,6 +446,8 @@ where
         self.drain = Drain::Draining(self.desk.now.wrapping_add(ticks(limit)));
         self.desk.turn.draining = true;
         self.accept_the_last();
+        let ties = &self.desk.turn.ties;
+        ties.handle.post_to_all(|| Mail::HandsOverNoMore(ties.worker));
         for index in 0..self.connections.end() {
             self.wake(index, Flags::SHUTDOWN_DUE);
         }
@@ -436,15 +466,26 @@ where
     fn is_done(&self) -> bool {
         match self.drain {
             Drain::Running => false,
-            Drain::Draining(_) => self.connections.len() == 0,
+            Drain::Draining(_) => self.connections.len() == 0 && self.has_all_arrivals(),
             Drain::Stopped => true,
         }
+    }
+
+    /// Tells whether no worker can hand over any more connections to this one.
+    fn has_all_arrivals(&self) -> bool {
+        self.handing.is_empty()
+    }
+
+    /// Tells whether the server has been asked to stop.
+    pub(crate) fn is_draining(&self) -> bool {
+        self.drain != Drain::Running
     }
 
     /// Ends a connection whose action panicked.
     #[cold]
     fn bury(&mut self) {
         self.summary.panics += 1;
+        self.desk.turn.undo();
         let Some(index) = self.current.take() else { return };
         let Some(connection) = self.connections.get_mut(index) else { return };
         let state = M::TABLE.states[connection.machine.state()].name;
@@ -508,7 +549,11 @@ where
     fn remove(&mut self, index: u32) -> Option<S::Socket> {
         self.connections.get_mut(index)?;
         self.wheel.unlink(index, &mut self.connections);
+        let (connection, generation) = self.connections.get_with_generation(index)?;
+        let key = Key::connection(index, generation);
+        self.desk.outside.forget::<M, S>(connection, key, &mut self.desk.sys);
         let connection = self.connections.remove(index)?;
+        self.desk.turn.ties.handle.remove_load(self.number);
         self.summary.closed += 1;
         tracing::debug!(index, "closed");
         Some(self.take_apart(connection))

@@ -1,11 +1,12 @@
 //! What the command lines of all servers have in common: where to listen, what to log, how to end.
 
 use std::io::Write;
+use std::num::NonZero;
 use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::Parser;
-use fsm_runtime::{Address, Server, ServerError};
+use fsm_runtime::{Address, Machine, Server, ServerError};
 use humantime::parse_duration;
 use tracing::level_filters::LevelFilter;
 
@@ -25,6 +26,9 @@ pub struct Common {
     /// Where to listen.
     #[arg(long, value_name = "ADDR", required = true, help = LISTEN_HELP)]
     pub listen: Vec<Address>,
+    /// How many threads serve, each with clients of its own [default: one for each core]
+    #[arg(long, value_name = "N")]
+    pub workers: Option<NonZero<usize>>,
     /// How long connections may take to end after SIGTERM or SIGINT; a second signal stops at once
     #[arg(long, value_name = "TIME", default_value = "30s", value_parser = parse_duration)]
     pub drain: Duration,
@@ -33,12 +37,23 @@ pub struct Common {
     pub log: LevelFilter,
 }
 
+impl Common {
+    /// The server with what was asked for.
+    fn apply<M: Machine>(&self, server: Server<M>) -> Server<M> {
+        let server = server.drain_limit(self.drain);
+        match self.workers {
+            Some(workers) => server.workers(workers),
+            None => server,
+        }
+    }
+}
+
 /// Parses the command line, then binds what it says and hands over; `serve` runs the server.
 ///
 /// Prints `listening on ADDR` for each address once clients can connect.
-pub fn main<O: Parser>(
+pub fn main<M: Machine, O: Parser>(
     common: impl Fn(&O) -> &Common,
-    serve: impl FnOnce(Server, O) -> Result<(), ServerError>,
+    serve: impl FnOnce(Server<M>, O) -> Result<(), ServerError>,
 ) -> ExitCode {
     let options = O::try_parse().unwrap_or_else(|error| refuse(&error));
     tracing_subscriber::fmt()
@@ -48,7 +63,7 @@ pub fn main<O: Parser>(
     let bound = Server::bind(&common(&options).listen);
     let served = bound.and_then(Server::catch_signals).and_then(|server| {
         announce(&server);
-        serve(server.drain_limit(common(&options).drain), options)
+        serve(common(&options).apply(server), options)
     });
     match served {
         Ok(()) => ExitCode::SUCCESS,
@@ -74,7 +89,7 @@ fn refuse(error: &clap::Error) -> ! {
 }
 
 /// Says where clients can connect. Nobody may be reading, which is no reason to stop.
-fn announce(server: &Server) {
+fn announce<M: Machine>(server: &Server<M>) {
     let mut output = std::io::stdout().lock();
     for address in server.addresses() {
         let _ = writeln!(output, "listening on {address}");

@@ -1,11 +1,11 @@
 //! The line echo server (CS:APP 12.2): every line comes back as it was sent.
 
 use std::process::ExitCode;
-use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Parser;
-use fsm_runtime::{ByteLimit, Io, Lines, Machine};
+use fsm_runtime::{ByteLimit, Io, Lines, Machine, Server};
 use humantime::parse_duration;
 
 use crate::cli::{self, Common};
@@ -32,7 +32,7 @@ pub enum Echo {
 
 /// What the server knows of a client: the limits, the same for all.
 pub struct Client {
-    limits: Rc<Options>,
+    limits: Arc<Options>,
 }
 
 impl Client {
@@ -80,11 +80,11 @@ Then: printf 'hello\\n' | nc 127.0.0.1 7007";
 pub fn main() -> ExitCode {
     cli::main(
         |options: &Options| &options.common,
-        |server, options| {
+        |server: Server<Echo>, options| {
             let limit = options.max_line;
-            let limits = Rc::new(options);
-            let client = |_: &_| Client { limits: Rc::clone(&limits) };
-            server.run_with::<Echo>(limit, (), client).map(drop)
+            let limits = Arc::new(options);
+            let client = |_: &_| Client { limits: Arc::clone(&limits) };
+            server.run_with(limit, |_| (), client).map(drop)
         },
     )
 }

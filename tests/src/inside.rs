@@ -1,5 +1,6 @@
 //! A server on a thread of the test's own process, for machines that a test writes itself.
 
+use std::num::NonZero;
 use std::thread::JoinHandle;
 
 use fsm_runtime::{Machine, Peer, Server, Stop, Summary};
@@ -14,34 +15,62 @@ pub struct Inside {
 
 /// Serves a machine on a port of the system's choice.
 #[must_use]
-pub fn serve<M>(make_context: impl FnMut(&Peer) -> M::Context + Send + 'static) -> Inside
+pub fn serve<M>(make_context: impl Fn(&Peer) -> M::Context + Send + Sync + 'static) -> Inside
 where
     M: Machine,
-    M::Decoder: Clone + Default,
+    M::Decoder: Clone + Default + Sync,
     M::Shared: Default,
 {
     serve_at::<M>("127.0.0.1:0", make_context)
 }
 
-/// Serves a machine on an address.
+/// Serves a machine with several workers on a port of the system's choice.
+#[must_use]
+pub fn serve_on<M>(
+    workers: usize,
+    make_context: impl Fn(&Peer) -> M::Context + Send + Sync + 'static,
+) -> Inside
+where
+    M: Machine,
+    M::Decoder: Clone + Default + Sync,
+    M::Shared: Default,
+{
+    run::<M>(workers, "127.0.0.1:0", make_context)
+}
+
+/// Serves a machine on an address, with one worker: its clients share one `Shared`.
 ///
 /// # Panics
 /// Where the address cannot be listened on.
 #[must_use]
 pub fn serve_at<M>(
     address: &str,
-    make_context: impl FnMut(&Peer) -> M::Context + Send + 'static,
+    make_context: impl Fn(&Peer) -> M::Context + Send + Sync + 'static,
 ) -> Inside
 where
     M: Machine,
-    M::Decoder: Clone + Default,
+    M::Decoder: Clone + Default + Sync,
     M::Shared: Default,
 {
-    let server = Server::bind(&[address.parse().expect("an address")]).expect("it is free");
-    let server = server.without_signals();
+    run::<M>(1, address, make_context)
+}
+
+fn run<M>(
+    workers: usize,
+    address: &str,
+    make_context: impl Fn(&Peer) -> M::Context + Send + Sync + 'static,
+) -> Inside
+where
+    M: Machine,
+    M::Decoder: Clone + Default + Sync,
+    M::Shared: Default,
+{
+    let workers = NonZero::new(workers).expect("at least one worker");
+    let server = Server::<M>::bind(&[address.parse().expect("an address")]).expect("it is free");
+    let server = server.without_signals().workers(workers);
     let address = server.addresses().next().expect("one was given").to_string();
     let stop = server.stop();
-    let thread = std::thread::spawn(move || server.run::<M>(make_context).expect("it serves"));
+    let thread = std::thread::spawn(move || server.run(make_context).expect("it serves"));
     Inside { address, stop, thread: Some(thread) }
 }
 

@@ -10,6 +10,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use polling::Poller;
 use rustix::event::epoll::{self, EventData, EventFlags};
+use rustix::event::{EventfdFlags, eventfd};
 use rustix::io::Errno;
 use rustix::time::{
     ClockId, Itimerspec, TimerfdClockId, TimerfdFlags, TimerfdTimerFlags, Timespec, clock_gettime,
@@ -17,7 +18,7 @@ use rustix::time::{
 };
 
 use crate::key::Key;
-use crate::real::{MILLIS_PER_SECOND, NANOS_PER_MILLI, Poll, millis};
+use crate::real::{MILLIS_PER_SECOND, NANOS_PER_MILLI, Poll, Waker, millis};
 use crate::sys::{Readiness, Ready, Wait};
 
 /// The events taken by one wait: 3 KiB, and enough that a wait's own cost vanishes.
@@ -41,13 +42,28 @@ pub(crate) struct Direct {
 impl Poll for Direct {
     const SOURCES_BY_LEVEL: bool = true;
 
-    fn new() -> io::Result<Self> {
+    /// The events cannot be sent to another thread, so they have to wait for it.
+    type Plan = (Poller, OwnedFd);
+
+    fn plan() -> io::Result<(Self::Plan, Waker)> {
         let poller = Poller::new()?;
         let flags = TimerfdFlags::CLOEXEC | TimerfdFlags::NONBLOCK;
         let timer = timerfd_create(TimerfdClockId::Monotonic, flags)?;
         let key = data(Key::TIMER);
         // By edges and never read: each expiry is one event, and none needs a call to clear it.
         epoll::add(poller.as_fd(), &timer, key, EventFlags::IN | EventFlags::ET)?;
+        let event = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?;
+        // By edges and never read: each write is one event, and none needs a call to clear it.
+        let flags = EventFlags::IN | EventFlags::ET;
+        epoll::add(poller.as_fd(), &event, data(Key::INBOX), flags)?;
+        let waker = Box::new(move || {
+            // It fails only when the counter overflows, and then the edge before is not seen yet.
+            let _ = rustix::io::write(&event, &1_u64.to_ne_bytes());
+        });
+        Ok(((poller, timer), waker))
+    }
+
+    fn new((poller, timer): Self::Plan) -> io::Result<Self> {
         let nothing = epoll::Event { flags: EventFlags::empty(), data: EventData::new_u64(0) };
         let events = vec![nothing; EVENTS].into_boxed_slice();
         Ok(Self { poller, events, filled: 0, next: 0, timer, armed: None, fired: 0 })

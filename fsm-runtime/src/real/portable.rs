@@ -7,18 +7,19 @@
 
 use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd};
+use std::sync::Arc;
 use std::time::Duration;
 
 use polling::{Event, Events, PollMode, Poller};
 use rustix::time::{ClockId, clock_gettime};
 
 use crate::key::Key;
-use crate::real::{Poll, millis};
+use crate::real::{Poll, Waker, millis};
 use crate::sys::{Readiness, Ready, Wait};
 
 /// The poller of one worker.
 pub(crate) struct Portable {
-    poller: Poller,
+    poller: Arc<Poller>,
     events: Events,
     ready: Vec<Readiness>,
     next: usize,
@@ -27,8 +28,20 @@ pub(crate) struct Portable {
 impl Poll for Portable {
     const SOURCES_BY_LEVEL: bool = false;
 
-    fn new() -> io::Result<Self> {
-        let poller = Poller::new()?;
+    type Plan = Arc<Poller>;
+
+    fn plan() -> io::Result<(Arc<Poller>, Waker)> {
+        let poller = Arc::new(Poller::new()?);
+        let woken = Arc::clone(&poller);
+        let waker = Box::new(move || {
+            if let Err(error) = woken.notify() {
+                tracing::error!(%error, "a worker could not be woken");
+            }
+        });
+        Ok((poller, waker))
+    }
+
+    fn new(poller: Arc<Poller>) -> io::Result<Self> {
         Ok(Self { poller, events: Events::new(), ready: Vec::new(), next: 0 })
     }
 

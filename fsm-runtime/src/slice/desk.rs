@@ -6,6 +6,7 @@ use crate::buffers::{self, Buffers, Spare};
 use crate::connection::{Connection, Flags, Overdue};
 use crate::io::{Io, Out, Turn};
 use crate::machine::{Event, Machine};
+use crate::slice::news::{Outside, note_news};
 use crate::sys::Sys;
 
 /// Why a connection ends.
@@ -23,7 +24,8 @@ pub(crate) enum End {
 pub(crate) struct Desk<M: Machine, S: Sys> {
     pub(crate) sys: S,
     pub(crate) shared: M::Shared,
-    pub(crate) turn: Turn,
+    pub(crate) turn: Turn<M>,
+    pub(crate) outside: Outside,
     /// Where a slice's output is gathered.
     pub(crate) output: Vec<u8>,
     pub(crate) spare: Spare,
@@ -57,6 +59,11 @@ impl<M: Machine, S: Sys> Desk<M, S> {
 
     pub(super) fn reuse(&mut self, buffers: Box<Buffers>) {
         buffers::reuse(&mut self.spare, buffers);
+    }
+
+    /// Takes note of what the last event led to beside bytes.
+    pub(super) fn note_news(&mut self, connection: &mut Connection<M, S::Socket>) {
+        note_news(connection, &mut self.turn, self.now, &mut self.outside, &mut self.sys);
     }
 
     /// Delivers a deadline that has passed, if one has.
@@ -93,7 +100,7 @@ pub(super) fn dispatch<M: Machine, S: Sys>(
     let mut io = Io::new(Out::new(&mut desk.output, &[]), &mut desk.shared, &mut desk.turn, None);
     connection.machine.handle(&mut connection.context, event, &mut io);
     io.finish();
-    if desk.turn.moved {
-        connection.note_move(&mut desk.turn, desk.now);
+    if desk.turn.has_news {
+        desk.note_news(connection);
     }
 }

@@ -108,7 +108,7 @@ pub(crate) fn entomb<M: Machine, S: Sys>(
     desk: &mut Desk<M, S>,
 ) {
     if desk.turn.ended {
-        connection.note_move(&mut desk.turn, desk.now);
+        desk.note_news(connection);
     } else if !connection.flags.has(Flags::ENDING) || !connection.interest.is_terminal() {
         abandon(connection, desk);
     }
@@ -130,5 +130,7 @@ fn abandon<M: Machine, S: Sys>(connection: &mut Connection<M, S::Socket>, desk: 
     let mut io = Io::new(Out::new(&mut desk.output, &[]), &mut desk.shared, &mut desk.turn, None);
     connection.machine.abandon(&mut connection.context, &mut io);
     io.finish();
-    connection.note_move(&mut desk.turn, desk.now);
+    // Whatever the machine says, it has left its state.
+    desk.turn.moved = true;
+    desk.note_news(connection);
 }

@@ -9,6 +9,7 @@ use crate::decode::MAX_LIMIT;
 use crate::io::{Io, Out};
 use crate::machine::Machine;
 use crate::slice::desk::{Desk, End};
+use crate::slice::news::note_news;
 use crate::slice::output::{HIGH_WATER, flush_with};
 use crate::sys::{Ready, Sys, Transfer};
 use crate::table::Interest;
@@ -203,8 +204,8 @@ fn deliver<M: Machine, S: Sys>(
         }
         rest = &rest[taken..];
         seen = 0;
-        if io.moved() {
-            connection.note_move(io.turn(), desk.now);
+        if io.has_news() {
+            note_news(connection, io.turn(), desk.now, &mut desk.outside, &mut desk.sys);
             if !connection.interest.has(Interest::INPUT) {
                 break Stop::NotReading;
             }

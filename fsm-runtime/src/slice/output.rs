@@ -1,5 +1,7 @@
 //! The output of a slice: sent once, kept where the kernel does not take it, and bounded.
 
+use std::io;
+
 use crate::connection::{Connection, Flags};
 use crate::machine::Machine;
 use crate::slice::desk::{Desk, End};
@@ -94,6 +96,33 @@ fn flush_behind<M: Machine, S: Sys>(
 }
 
 impl<M: Machine, S: Sys> Desk<M, S> {
+    /// Keeps output of an event between slices for the next slice.
+    pub(super) fn keep_for_later(
+        &mut self,
+        connection: &mut Connection<M, S::Socket>,
+    ) -> Result<(), End> {
+        if self.output.is_empty() {
+            return Ok(());
+        }
+        let (now, output) = (self.now, std::mem::take(&mut self.output));
+        let buffers = self.buffers(connection);
+        if buffers.backlog() == 0 {
+            buffers.stuck_since = now;
+        }
+        buffers.unsent.extend_from_slice(&output);
+        let backlog = buffers.backlog();
+        self.output = output;
+        self.output.clear();
+        connection.flags.insert(Flags::UNSENT.and(Flags::RETIME));
+        connection.flags.remove(Flags::DRAINED_TOLD);
+        if backlog > M::TABLE.backlog {
+            return Err(End::Lost(io::Error::other(format!(
+                "{backlog} bytes wait for a peer that does not take them"
+            ))));
+        }
+        Ok(())
+    }
+
     /// Keeps output that the kernel did not take.
     #[cold]
     fn keep_unsent(&mut self, connection: &mut Connection<M, S::Socket>, rest: &[u8]) {

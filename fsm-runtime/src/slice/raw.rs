@@ -45,8 +45,8 @@ impl<M: Machine, S: Sys> Desk<M, S> {
         connection.clocks.moved(moved, self.now);
         connection.flags.set(Flags::INPUT_ENDED, ended || connection.flags.has(Flags::INPUT_ENDED));
         self.put_away(connection);
-        if self.turn.moved {
-            connection.note_move(&mut self.turn, self.now);
+        if self.turn.has_news {
+            self.note_news(connection);
         }
         match gone {
             Some(error) if !connection.flags.has(Flags::ENDING) => Err(End::Lost(error)),

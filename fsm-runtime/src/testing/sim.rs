@@ -41,6 +41,7 @@
 //! sim.check();
 //! ```
 
+mod jobs;
 mod random;
 mod script;
 mod settings;
@@ -54,7 +55,9 @@ use std::time::Duration;
 pub use script::Script;
 pub use settings::{Faults, Network, Reporting};
 
+use crate::io::Ties;
 use crate::machine::Machine;
+use crate::mesh::{DEFAULT_INBOX, Handle, Post};
 use crate::peer::Peer;
 use crate::server::DEFAULT_DRAIN_LIMIT;
 use crate::summary::Summary;
@@ -101,7 +104,10 @@ where
         make_context: impl FnMut(&Peer) -> M::Context + 'static,
     ) -> Self {
         let make_context: MakeContext<M> = Box::new(make_context);
-        let worker = Worker::new(System::new(seed), shared, decoder, make_context);
+        let system = System::new(seed);
+        let handle = Handle::to(vec![Post::new(DEFAULT_INBOX, || {})]);
+        let ties = Ties::new(0, handle, system.slots.clone());
+        let worker = Worker::new(system, ties, shared, decoder, make_context);
         Self { seed, worker, drain_limit: DEFAULT_DRAIN_LIMIT, outcome: None }
     }
 
@@ -121,6 +127,29 @@ where
     pub fn reporting(&mut self, reporting: Reporting) -> &mut Self {
         self.worker.desk.sys.reporting = reporting;
         self
+    }
+
+    /// How long a job takes that an action offloads; by default 1 to 20 ms of virtual time, by the
+    /// seed. Jobs run on this thread when their time is over.
+    pub fn job_time(&mut self, time: std::ops::RangeInclusive<Duration>) -> &mut Self {
+        self.worker.desk.sys.jobs.take_from(time);
+        self
+    }
+
+    /// How many jobs run or wait before the pool is full.
+    pub fn pool_room(&mut self, jobs: usize) -> &mut Self {
+        self.worker.desk.sys.leave_room(jobs);
+        self
+    }
+
+    /// A handle to send to the machines with.
+    pub fn handle(&self) -> Handle<M> {
+        self.worker.desk.turn.ties.handle.clone()
+    }
+
+    /// The jobs that were begun, and those that were cancelled before.
+    pub fn jobs(&self) -> (u64, u64) {
+        (self.worker.desk.sys.jobs.begun, self.worker.desk.sys.jobs.cancelled)
     }
 
     /// How long connections may take to end after [`Simulation::stop`].

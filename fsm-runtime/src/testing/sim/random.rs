@@ -1,6 +1,8 @@
 //! A small generator of random numbers: the same seed gives the same numbers on every machine,
 //! which no generator of another crate promises from one version to the next.
 
+use std::ops::RangeInclusive;
+
 /// `SplitMix64` (Steele, Lea and Flood, 2014).
 #[derive(Debug, Clone)]
 pub(super) struct Random(u64);
@@ -27,5 +29,11 @@ impl Random {
     /// True in so many of a thousand cases.
     pub(super) const fn happens(&mut self, per_mille: u32) -> bool {
         per_mille > 0 && self.next() % 1_000 < per_mille as u64
+    }
+
+    /// A number from the range, ends included.
+    pub(super) fn between(&mut self, range: RangeInclusive<u64>) -> u64 {
+        let (start, end) = range.into_inner();
+        start + self.next() % (end.saturating_sub(start) + 1)
     }
 }

@@ -8,17 +8,23 @@ use std::net::{Ipv4Addr, SocketAddr};
 
 use rustix::io::Errno;
 
+use super::jobs::Jobs;
 use super::random::Random;
 use super::script::Script;
 use super::settings::{Faults, Network, Reporting};
 use super::trace::{Call, Trace};
 use super::wire::{Air, Phase, Wire};
+use crate::io::Work;
 use crate::key::Key;
 use crate::peer::Peer;
+use crate::pool::{JobId, Slot, Slots};
 use crate::sys::{Accept, Readiness, Ready, Sys, Transfer, Wait};
 
 /// A worker that waits this often in a row without asking anything else of the system is spinning.
 const SPINS: u32 = 1_000;
+
+/// The jobs that may run or wait, unless the test says otherwise.
+const POOL_ROOM: usize = 1_024;
 
 /// The longest pause of the whole machine, in milliseconds.
 const LONGEST_PAUSE: usize = 200;
@@ -52,6 +58,10 @@ pub(crate) struct System {
     pub(super) stops: usize,
     /// The descriptors there are, where they are limited.
     pub(super) descriptors: Option<usize>,
+    /// The room in the pool.
+    pub(super) slots: Slots,
+    blocked: Vec<Slot>,
+    pub(super) jobs: Jobs,
     pub(super) open: usize,
     has_reserve: bool,
     idle_waits: u32,
@@ -105,11 +115,20 @@ impl System {
             is_listening: true,
             stops: 0,
             descriptors: None,
+            slots: Slots::new(POOL_ROOM),
+            blocked: Vec::new(),
+            jobs: Jobs::new(),
             open: 0,
             has_reserve: true,
             idle_waits: 0,
             is_polling: false,
         }
+    }
+
+    /// Leaves room for so many jobs more.
+    pub(super) fn leave_room(&mut self, jobs: usize) {
+        self.blocked.extend(std::iter::from_fn(|| self.slots.take()));
+        self.blocked.truncate(self.blocked.len().saturating_sub(jobs));
     }
 
     /// Opens another listener.
@@ -297,10 +316,13 @@ impl System {
         loop {
             self.keep_appointments();
             self.gather();
-            if !self.events.is_empty() || limit.is_some_and(|limit| limit <= self.now) {
+            let has_worked = self.jobs.run_due(self.now);
+            if has_worked || !self.events.is_empty() || limit.is_some_and(|limit| limit <= self.now)
+            {
                 return;
             }
-            let next = self.next_appointment().into_iter().chain(limit).min();
+            let next = [self.next_appointment(), self.jobs.next_due(), limit];
+            let next = next.into_iter().flatten().min();
             let Some(next) = next else {
                 self.is_idle = true;
                 return;
@@ -589,5 +611,22 @@ impl Sys for System {
     fn take_error(&mut self, socket: &usize) -> Option<io::Error> {
         let error = self.wires[*socket].server.error.take();
         error.map(|error| Errno::from_raw_os_error(error).into())
+    }
+
+    fn offload(&mut self, slot: Slot, work: Work) -> JobId {
+        let time = self.jobs.shortest..=self.jobs.longest;
+        let millis = self.random.between(time);
+        self.jobs.add(self.now + millis, slot, work)
+    }
+
+    fn cancel(&mut self, job: JobId) {
+        self.jobs.cancel(job);
+    }
+
+    /// There is one worker, so nobody to hand over to.
+    fn hand_over(&mut self, _: usize, _: usize, _: Peer) {}
+
+    fn next_arrival(&mut self) -> Option<(usize, Peer)> {
+        None
     }
 }
