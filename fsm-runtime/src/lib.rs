@@ -30,6 +30,9 @@ mod connection;
 mod decode;
 mod diagram;
 #[cfg(feature = "server")]
+#[expect(dead_code, reason = "workers will send to each other through it")]
+mod inbox;
+#[cfg(feature = "server")]
 mod io;
 #[cfg(feature = "server")]
 mod key;
@@ -51,6 +54,8 @@ mod slab;
 mod slice;
 #[cfg(feature = "server")]
 mod summary;
+#[cfg(feature = "server")]
+mod sync;
 #[cfg(feature = "server")]
 mod sys;
 #[cfg(feature = "server")]
