@@ -3,8 +3,8 @@
 //!
 //! The whole inbox is one word. Senders put their items on top of a stack; the receiver takes the
 //! stack as a whole and turns it round. Where there are no items, the same word says whether the
-//! receiver is awake, sleeps, or is gone; so a sender learns in the very step that delivers its item
-//! whether it has to wake the receiver, and nothing can come between the two.
+//! receiver is awake, sleeps, or is gone; so a sender learns in the very step that delivers its
+//! item whether it has to wake the receiver, and nothing can come between the two.
 //!
 //! Orderings: a sender releases its item with the step that publishes it, and the receiver acquires
 //! with the step that takes the stack. One acquire is enough for all items, since each push is a
@@ -16,7 +16,8 @@
 //! The word holds addresses and no pointers, and their provenance is exposed: between a sender's
 //! look at the top and its push, the node it saw may have been freed and another have been put on
 //! top at the same address. That is harmless for a stack taken as a whole (the sender wants
-//! whatever is on top to be below it), but a pointer kept from the first look would name a dead node.
+//! whatever is on top to be below it), but a pointer kept from the first look would name a dead
+//! node.
 #![expect(
     unsafe_code,
     reason = "a node is owned by an address in an atomic word, which the compiler cannot follow"
@@ -203,7 +204,7 @@ impl<T> Iterator for Taken<T> {
 
 impl<T> Drop for Taken<T> {
     fn drop(&mut self) {
-        // One after the other: nodes that dropped each other would need a stack as deep as the list.
+        // One after the other: nodes that dropped each other would need a stack as deep as that.
         self.for_each(drop);
     }
 }
