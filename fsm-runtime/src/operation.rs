@@ -55,8 +55,8 @@ impl From<OperationError> for io::Error {
 /// ```
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot say that an operation failed",
-    label = "a job may panic and a ticket may be dropped: implement `fsm_runtime::Reply` for it, or \
-             make the reply a `Result`"
+    label = "a job may panic and a ticket may be dropped: implement `fsm_runtime::Reply` for it, \
+             or make the reply a `Result`"
 )]
 pub trait Reply: Sized {
     /// The reply of an operation that has none.

@@ -1,5 +1,5 @@
-//! What a driven machine has going on outside of itself: messages, topics and operations, kept where
-//! a test can look at them.
+//! What a driven machine has going on outside of itself: messages, topics and operations, kept
+//! where a test can look at them.
 
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicU32, Ordering};
