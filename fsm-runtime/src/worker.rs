@@ -512,6 +512,7 @@ where
                 return;
             }
             self.summary.panics += 1;
+            self.desk.turn.undo();
         }
     }
 
@@ -527,6 +528,7 @@ where
         }));
         if told.is_err() {
             self.summary.panics += 1;
+            self.desk.turn.undo();
             self.entomb(index);
         }
         self.desk.output.clear();

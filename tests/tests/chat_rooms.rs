@@ -326,6 +326,7 @@ enum Fragile {
     #[on(message(Asked(by)) => answer(by))]
     #[ignores(TooLong)]
     #[on(eof(_) | shutdown -> Gone)]
+    #[on(lost(_) => lament -> Gone)]
     #[after(5min without input -> Gone)]
     Here,
     #[terminal]
@@ -339,7 +340,10 @@ enum Note {
     Asked(Id<Fragile>),
 }
 
-struct Guest;
+#[derive(Default)]
+struct Guest {
+    panics_when_lost: bool,
+}
 
 /// More than the buffers of the kernel take for one who does not read.
 const FLOOD: usize = 16 * 1024 * 1024;
@@ -365,10 +369,16 @@ impl Guest {
                 io.leave(&Self::room());
                 panic!("as asked for");
             }
+            b"panic when lost" => self.panics_when_lost = true,
             b"flood" => Self::say(&"x".repeat(FLOOD), io),
             b"who" => io.publish(&Self::room(), Note::Asked(io.id())).expect("there is room"),
             line => Self::say(&String::from_utf8_lossy(line), io),
         }
+    }
+
+    fn lament(&mut self, io: &mut Io<'_, Fragile>) {
+        Self::say("it was lost", io);
+        assert!(!self.panics_when_lost, "as asked for");
     }
 
     fn hear(&mut self, text: Arc<str>, io: &mut Io<'_, Fragile>) {
@@ -405,7 +415,7 @@ fn answers(guest: &mut Visitor, count: usize) -> BTreeSet<String> {
 
 #[test]
 fn who_panics_leaves_no_ghost_in_the_room() {
-    let server = serve_on::<Fragile>(WORKERS, |_| Guest);
+    let server = serve_on::<Fragile>(WORKERS, |_| Guest::default());
     let mut members = guests(&server, 12);
     let panicking = members.split_off(8);
     for (gone, mut ghost) in panicking.into_iter().enumerate() {
@@ -432,8 +442,24 @@ fn who_panics_leaves_no_ghost_in_the_room() {
 }
 
 #[test]
+fn what_is_said_before_a_panic_is_not_heard_though_the_socket_is_dead() {
+    let server = serve_on::<Fragile>(WORKERS, |_| Guest::default());
+    let mut members = guests(&server, 8);
+    for _ in 0..4 {
+        let ghost = members.pop().expect("some are left");
+        ghost.say("panic when lost\nit will");
+        members.iter_mut().for_each(|member| member.expect("it will"));
+        let stream = ghost.stream.into_inner();
+        sockopt::set_socket_linger(&stream, Some(Duration::ZERO)).expect("TCP can reset");
+        drop(stream);
+        members.iter_mut().for_each(|member| member.expect(&format!("{} is gone", ghost.name)));
+    }
+    assert_eq!(server.end().panics, 4);
+}
+
+#[test]
 fn who_takes_nothing_for_too_long_is_dropped() {
-    let server = serve_on::<Fragile>(WORKERS, |_| Guest);
+    let server = serve_on::<Fragile>(WORKERS, |_| Guest::default());
     let mut members = guests(&server, 3);
     let stalled = guest(Client::connect(server.address()));
     members[0].say("flood\nbehind");
@@ -443,6 +469,7 @@ fn who_takes_nothing_for_too_long_is_dropped() {
             scope.spawn(move || {
                 assert_eq!(member.hear().len(), FLOOD);
                 member.expect("behind");
+                member.expect("it was lost");
                 member.expect(&left);
             });
         }
