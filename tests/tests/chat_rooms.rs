@@ -27,6 +27,10 @@ fn chat() -> Inside {
     serve_on::<Chat>(WORKERS, move |_| Member::new(&limits))
 }
 
+fn connect(address: &str) -> TcpStream {
+    Client::connect(address).stream().try_clone().expect("a descriptor is left")
+}
+
 /// Somebody in the room.
 struct Visitor {
     stream: BufReader<TcpStream>,
@@ -36,7 +40,7 @@ struct Visitor {
 impl Visitor {
     /// Connects and waits until the server has let it in.
     fn come(address: &str) -> Self {
-        Self::on(Client::connect(address).stream().try_clone().expect("a descriptor is left"))
+        Self::on(connect(address))
     }
 
     /// One whose socket takes little of what it does not read.
@@ -51,8 +55,13 @@ impl Visitor {
         Self::on(stream)
     }
 
+    /// One who has heard nothing yet.
+    fn unwelcomed(stream: TcpStream) -> Self {
+        Self { stream: BufReader::new(stream), name: String::new() }
+    }
+
     fn on(stream: TcpStream) -> Self {
-        let mut visitor = Self { stream: BufReader::new(stream), name: String::new() };
+        let mut visitor = Self::unwelcomed(stream);
         let welcome = visitor.hear_until("* you are guest-");
         visitor.name = welcome.split(' ').nth(3).expect("a name").to_owned();
         visitor
@@ -307,6 +316,40 @@ fn at_a_drain_all_are_told_and_the_server_ends_in_good_order() {
 }
 
 #[test]
+fn the_session_of_the_readme_is_held() {
+    let readme = include_str!("../../README.md");
+    let (_, session) =
+        readme.split_once("<!-- talk to chat -->\n```console\n").expect("it is there");
+    let (session, _) = session.split_once("```").expect("it ends");
+    let server = Served::start(CHAT, &["--listen", "127.0.0.1:0"]);
+    let mut talker = Visitor::unwelcomed(connect(server.address()));
+    let mut somebody = None;
+    for line in session.lines().filter(|line| !line.starts_with('$')) {
+        let Some(expected) = line.strip_prefix("* ") else {
+            talker.say(line);
+            continue;
+        };
+        if expected.ends_with(" is here") {
+            somebody = Some(Visitor::come(server.address()));
+        } else if expected.ends_with(" has left") {
+            let mut leaving = somebody.take().expect("who came");
+            leaving.expect("ann: hello");
+            leaving.say("/quit");
+        }
+        assert_eq!(without_ids(&talker.hear()), without_ids(line));
+    }
+}
+
+/// A line with the digits of ids, which depend on the worker, left out.
+fn without_ids(line: &str) -> String {
+    if line.contains("guest-") {
+        line.replace(|c: char| c.is_ascii_digit(), "")
+    } else {
+        line.into()
+    }
+}
+
+#[test]
 fn the_longest_line_is_an_option() {
     let server = Served::start(CHAT, &["--listen", "127.0.0.1:0", "--max-line", "5"]);
     let mut visitor = Visitor::come(server.address());
@@ -397,12 +440,11 @@ impl Guest {
 
 /// Guests of the fragile room; the name of each is its id.
 fn guests(server: &Inside, count: usize) -> Vec<Visitor> {
-    (0..count).map(|_| guest(Client::connect(server.address()))).collect()
+    (0..count).map(|_| guest(server)).collect()
 }
 
-fn guest(client: Client) -> Visitor {
-    let stream = client.stream().try_clone().expect("a descriptor is left");
-    let mut guest = Visitor { stream: BufReader::new(stream), name: String::new() };
+fn guest(server: &Inside) -> Visitor {
+    let mut guest = Visitor::unwelcomed(connect(server.address()));
     guest.name = guest.hear();
     guest
 }
@@ -461,7 +503,7 @@ fn what_is_said_before_a_panic_is_not_heard_though_the_socket_is_dead() {
 fn who_takes_nothing_for_too_long_is_dropped() {
     let server = serve_on::<Fragile>(WORKERS, |_| Guest::default());
     let mut members = guests(&server, 3);
-    let stalled = guest(Client::connect(server.address()));
+    let stalled = guest(&server);
     members[0].say("flood\nbehind");
     thread::scope(|scope| {
         for member in &mut members {

@@ -12,6 +12,7 @@ use std::{env, fs, io};
 
 use fsm_runtime::table::{Row, State, Table};
 use fsm_runtime::{Input, Io, Machine};
+use servers::chat::Chat;
 use servers::echo::Echo;
 
 /// Thanks for every byte (Tanenbaum, Fig. 2-19).
@@ -287,6 +288,11 @@ fn pictures_of_echo() {
 #[test]
 fn pictures_of_thank_you() {
     check_pictures("thank_you", ThankYou::TABLE);
+}
+
+#[test]
+fn pictures_of_the_chat_room() {
+    check_pictures("chat", Chat::TABLE);
 }
 
 #[test]
