@@ -149,6 +149,7 @@ pub struct Limits {
     pub partial: Duration,
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "what a message brings is its receiver's")]
 impl Member {
     /// A client that has yet to come in.
     #[must_use]
