@@ -45,6 +45,9 @@ mod machine;
 #[cfg(feature = "server")]
 mod peer;
 #[cfg(feature = "server")]
+#[expect(dead_code, reason = "offloaded work will run on it")]
+mod pool;
+#[cfg(feature = "server")]
 mod real;
 #[cfg(feature = "server")]
 mod server;

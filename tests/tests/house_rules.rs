@@ -68,6 +68,7 @@ const LAYERS: &[(&str, &[&[&str]])] = &[
             &["answer"],
             &["sync"],
             &["inbox"],
+            &["pool"],
             &["line_feeds"],
             &["decode"],
             // A machine is called with its `Io`, and an `Io` lends the `Shared` of its machine.
