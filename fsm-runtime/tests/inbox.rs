@@ -3,8 +3,12 @@
 
 #[path = "../src/inbox.rs"]
 mod inbox;
-#[path = "../src/sync.rs"]
-mod sync;
+
+/// What `inbox.rs` knows as `crate::sync`.
+mod sync {
+    pub(crate) use std::sync::Mutex;
+    pub(crate) use std::sync::atomic::{AtomicUsize, Ordering};
+}
 
 use std::cell::Cell;
 use std::rc::Rc;

@@ -73,10 +73,11 @@ fn main() {
     let tell = |said| handle.tell(id, said).expect("there is room");
     let mut heard = BufReader::new(stream).lines();
     for _ in 0..TO_A_SLEEPER {
+        thread::sleep(REST);
         tell(Said::Word);
         heard.next().expect("it hears").expect("it is served");
-        thread::sleep(REST);
     }
+    thread::sleep(REST);
     tell(Said::Nap);
     napping.recv().expect("it naps");
     for _ in 0..TO_ONE_AWAKE {
