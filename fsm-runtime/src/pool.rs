@@ -33,14 +33,7 @@ pub(crate) struct Slot {
 
 /// Names a job among all that a pool was given.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct JobId(u64);
-
-impl JobId {
-    /// The job of that number in a pool that somebody else plays.
-    pub(crate) const fn new(number: u64) -> Self {
-        Self(number)
-    }
-}
+pub(crate) struct JobId(pub(crate) u64);
 
 struct Shared {
     queue: Mutex<Queue>,

@@ -50,7 +50,9 @@ fn a_closed_inbox_gives_items_back() {
     let inbox = Inbox::new(1);
     assert!(inbox.sleep());
     assert_eq!(inbox.push("left"), Ok(Wake::Needed));
+    assert!(!inbox.is_closed());
     assert_eq!(inbox.close().collect::<Vec<_>>(), ["left"]);
+    assert!(inbox.is_closed());
     assert_eq!(inbox.push("late"), Err("late"));
     assert!(!inbox.sleep(), "nobody would wake it");
     assert!(inbox.take().is_empty());

@@ -219,7 +219,7 @@ fn closing_loses_nothing() {
         let senders = [sender(0, 2, &inbox, || ()), sender(1, 1, &inbox, || ())];
         let mut heard = names(inbox.close());
         let back = join(senders).back;
-        assert!(inbox.take().is_empty() && inbox.close().is_empty(), "it stays closed");
+        assert!(inbox.is_closed() && inbox.take().is_empty() && inbox.close().is_empty());
         assert!(of(0, &heard).is_sorted() && of(0, &back).is_sorted());
         heard.extend(back);
         assert_eq!(of(0, &heard), [0, 1], "what came back was pushed after what was left");
