@@ -1,9 +1,10 @@
 //! The thank-you server (Tanenbaum, Fig. 2-19): every message is thanked for, once and in order.
 //!
-//! The figure is a loop around `select` over nonblocking sockets, with a note for each socket of
-//! what must still be sent on it. Here the loop is the runtime's, and the note is the data of a
-//! state; beside each row stands the step of the figure that it is. The machine reads and writes by
-//! itself, as the figure does: `readable` and `writable` are all it is told.
+//! The figure is a loop around `select(inFds, outFds, exceptFds)` over nonblocking sockets, with a
+//! database `toSend` of what must still be sent on each. Here the loop is the runtime's, the sets
+//! follow from the rows, and what `toSend` holds for a socket is the data of a state; beside each
+//! row stand the lines of the figure that it is. The machine reads and writes by itself, as the
+//! figure does: `readable` and `writable` are all it is told.
 
 use std::mem;
 use std::process::ExitCode;
@@ -11,7 +12,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use clap::{Parser, ValueEnum};
-use fsm_runtime::{Io, Machine};
+use fsm_runtime::{Io, Machine, Server};
 use humantime::parse_duration;
 
 use crate::cli::{self, Common};
@@ -22,10 +23,11 @@ use crate::cli::{self, Common};
 pub enum ThankYou {
     /// Nothing is owed; waiting for a message.
     #[initial]
-    // A socket is ready for reading: receive, note the thanks as still to be sent, and from now on
-    // look at the socket for writing. Unlike the figure it is not looked at for reading meanwhile.
+    // for (fd in rdyIns): n = receive(fd, msgBuf, MAX_MSG_SIZE); toSend.put(fd, thankYouMsg);
+    // outFds = outFds + {fd}. Unlike the figure, fd leaves inFds until it has been thanked.
     #[on(readable => receive -> Thanking "a message" | Stay)]
-    // The client has closed its side, which the figure leaves out; half a line is its last message.
+    // n = 0, which the figure leaves out: the client has closed its side, and half a line is its
+    // last message.
     #[on(eof => receive_end -> Thanking "half a line" | Closed)]
     // The figure serves for ever. A client who is owed nothing is let go.
     #[on(shutdown -> Closed)]
@@ -36,8 +38,8 @@ pub enum ThankYou {
 
     /// Thanks are owed, and nothing is read until they are paid: what a client sends meanwhile
     /// waits in the kernel, and then in the client.
-    // A socket is ready for writing: send as far as the kernel takes it. If something is left, note
-    // the rest for the next time; if nothing is, look at the socket for reading alone again.
+    // for (fd in rdyOuts): msg = toSend.get(fd); n = send(fd, msg, strlen(msg)). If n is less:
+    // toSend.put(fd, msg + n). If not: toSend.destroy(fd); outFds = outFds - {fd}.
     #[on(writable => thank(owed, sent) -> Listening "thanked" | Stay)]
     // What is owed comes first; `Listening` is told of both as soon as it is entered.
     #[ignores(eof, shutdown)]
@@ -214,10 +216,10 @@ Then: printf 'hello\\n' | nc 127.0.0.1 7008";
 pub fn main() -> ExitCode {
     cli::main(
         |options: &Options| &options.common,
-        |server, options| {
+        |server: Server<ThankYou>, options| {
             let Options { reply, message, idle, stall, .. } = options;
             let manners = Arc::new(Manners::new(&reply, message, idle, stall));
-            server.run::<ThankYou>(|_peer| Client::new(&manners)).map(drop)
+            server.run(|_peer| Client::new(&manners)).map(drop)
         },
     )
 }
