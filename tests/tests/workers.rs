@@ -257,3 +257,11 @@ fn draining_workers_serve_who_was_handed_over() {
         }
     }
 }
+
+#[test]
+fn a_server_that_nobody_can_stop_does_not_spin() {
+    let told = Command::new(env!("CARGO_BIN_EXE_unstopped")).output().expect("it runs");
+    let used = String::from_utf8_lossy(&told.stdout);
+    let millis: u64 = used.trim().parse().expect("a number");
+    assert!(millis < 200, "{millis} ms of processor time in 500 ms of doing nothing");
+}
