@@ -10,3 +10,4 @@ pub mod inside;
 pub mod interpreter;
 pub mod scratch;
 pub mod seeded;
+pub mod watched;

@@ -87,7 +87,7 @@ const LAYERS: &[(&str, &[&[&str]])] = &[
             &["lib"],
         ],
     ),
-    ("servers/src", &[&["cli"], &["echo"], &["lib"], &["bin"]]),
+    ("servers/src", &[&["cli"], &["echo"], &["thank_you"], &["lib"], &["bin"]]),
 ];
 
 /// Words that must not be left behind, and what to do about each.
