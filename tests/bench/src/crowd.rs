@@ -17,7 +17,7 @@ use rustix::{
     buffer::spare_capacity,
     event::epoll::{self, EventData, EventFlags},
     io::Errno,
-    net::{AddressFamily, SocketFlags, SocketType, connect, socket_with, sockopt},
+    net::{AddressFamily, SocketFlags, SocketType, bind, connect, socket_with, sockopt},
     time::Timespec,
 };
 
@@ -28,9 +28,15 @@ pub const THANKS: &[u8] = b"Thank you!\n";
 /// How many clients come at the same moment as long as they are served: fewer than the 128 that
 /// `std` lets wait to be accepted, so that a server which accepts at all refuses nobody.
 const ABREAST: usize = 64;
+/// Clients that share an address. It has 28,000 ports, but the kernel looks long for one once half
+/// of them are taken.
+const AN_ADDRESS: usize = 8_000;
 /// As many events as are taken from the system at once; few enough that the clock, read once for
 /// each lot, is never far behind.
 const EVENTS: usize = 64;
+
+/// By how much a window grows at once.
+const GROWTH: Duration = Duration::from_millis(50);
 
 /// How far a client is.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -57,8 +63,10 @@ struct Client {
 /// How many clients are how far, once nothing moves any more.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Standing {
-    /// They were thanked.
+    /// They were thanked, and are still connected.
     pub thanked: usize,
+    /// So many were that at the same time, before a server that failed took them along.
+    pub most: usize,
     /// They are connected, have sent a line, and wait.
     pub waiting: usize,
     /// They cannot even connect.
@@ -75,7 +83,7 @@ pub struct Seen {
     pub elapsed: Duration,
     /// From a line to its thanks.
     pub latencies: Latencies,
-    /// Clients that were never thanked in all the time.
+    /// Clients that were never thanked in the window.
     pub unserved: usize,
 }
 
@@ -86,6 +94,9 @@ pub struct Crowd {
     clients: Vec<Client>,
     /// Clients that were thanked at least once, or whose connections ended before.
     settled: usize,
+    /// Clients that were thanked and are still connected, and the most there were of them.
+    served: usize,
+    most: usize,
     ended: BTreeMap<String, usize>,
     /// Whether a client that is thanked asks again.
     is_repeating: bool,
@@ -101,6 +112,8 @@ impl Crowd {
             epoll: epoll::create(epoll::CreateFlags::CLOEXEC)?,
             clients: Vec::with_capacity(clients),
             settled: 0,
+            served: 0,
+            most: 0,
             ended: BTreeMap::new(),
             is_repeating: false,
             latencies: Vec::new(),
@@ -127,6 +140,7 @@ impl Crowd {
     pub fn standing(&self) -> Standing {
         Standing {
             thanked: self.count(Step::Thanked),
+            most: self.most,
             waiting: self.count(Step::Asked),
             connecting: self.count(Step::Connecting),
             ended: self.ended.clone(),
@@ -134,9 +148,16 @@ impl Crowd {
     }
 
     /// Everybody who was thanked asks again and again, one line at a time. Counted is a window
-    /// after `warm`, when the first rush is over.
-    pub fn ask_again(&mut self, warm: Duration, window: Duration) -> io::Result<Seen> {
+    /// after `warm`, when the first rush is over; it grows up to `longest` until each of them was
+    /// thanked in it.
+    pub fn ask_again(
+        &mut self,
+        warm: Duration,
+        window: Duration,
+        longest: Duration,
+    ) -> io::Result<Seen> {
         self.is_repeating = true;
+        let asking = self.count(Step::Thanked);
         for index in 0..self.clients.len() {
             if self.clients[index].step == Step::Thanked {
                 self.ask(index, crate::now())?;
@@ -148,7 +169,14 @@ impl Crowd {
         self.run_for(warm)?;
         self.latencies.clear();
         self.clients.iter_mut().for_each(|client| client.thanked = 0);
-        let elapsed = self.run_for(window)?;
+        let begun = crate::now();
+        self.run_for(window)?;
+        while self.clients.iter().filter(|client| client.thanked > 0).count() < asking
+            && begun.elapsed() < longest
+        {
+            self.run_for(GROWTH)?;
+        }
+        let elapsed = begun.elapsed();
         self.is_repeating = false;
         Ok(Seen {
             answers: self.clients.iter().map(|client| client.thanked).sum(),
@@ -175,13 +203,12 @@ impl Crowd {
         Ok(true)
     }
 
-    /// Gives back how long it really was.
-    fn run_for(&mut self, window: Duration) -> io::Result<Duration> {
+    fn run_for(&mut self, window: Duration) -> io::Result<()> {
         let begun = crate::now();
         while let Some(left) = window.checked_sub(begun.elapsed()) {
             self.step(left)?;
         }
-        Ok(begun.elapsed())
+        Ok(())
     }
 
     fn open(&mut self, address: SocketAddr) -> io::Result<()> {
@@ -190,6 +217,7 @@ impl Crowd {
         sockopt::set_tcp_nodelay(&socket, true)?;
         // A port that was closed in order stays taken for a minute, and there are 28,000 of them.
         sockopt::set_socket_linger(&socket, Some(Duration::ZERO))?;
+        bind(&socket, &source(self.clients.len())?)?;
         match connect(&socket, &address) {
             Ok(()) | Err(Errno::INPROGRESS) => {}
             Err(error) => return Err(error.into()),
@@ -273,19 +301,34 @@ impl Crowd {
         }
         client.step = Step::Thanked;
         client.thanked += 1;
-        self.settled += usize::from(client.lines == 1);
+        if client.lines == 1 {
+            self.settled += 1;
+            self.served += 1;
+            self.most = self.most.max(self.served);
+        }
         self.latencies.push(now - client.asked);
         if self.is_repeating { self.ask(index, now) } else { Ok(()) }
     }
 
     fn end(&mut self, index: usize, error: &io::Error) -> io::Result<()> {
         let client = &mut self.clients[index];
+        let was_served = client.lines > 1 || client.step == Step::Thanked;
         client.step = Step::Ended;
-        self.settled += usize::from(client.thanked == 0);
+        if was_served {
+            self.served -= 1;
+        } else {
+            self.settled += 1;
+        }
         *self.ended.entry(error.to_string()).or_default() += 1;
         // A level that nobody looks at would be reported for ever.
         Ok(epoll::delete(&self.epoll, &client.stream)?)
     }
+}
+
+/// The address that a client comes from, with a port to be chosen: 127.0.0.2, 127.0.0.3 and so on.
+fn source(index: usize) -> io::Result<SocketAddr> {
+    let last = u8::try_from(index / AN_ADDRESS + 2).map_err(io::Error::other)?;
+    Ok(SocketAddr::from(([127, 0, 0, last], 0)))
 }
 
 /// What clients saw that come one after the other, each for one line.
