@@ -36,9 +36,9 @@ const WARM: Duration = Duration::from_millis(200);
 const WINDOW: Duration = Duration::from_millis(1_500);
 /// The same with `--short`.
 const SHORT_WINDOW: Duration = Duration::from_millis(300);
-/// A window grows up to this as long as somebody waits. More than 10,000 clients need in turn, ten
-/// times over.
-const LONGEST: Duration = Duration::from_secs(3);
+/// A window grows up to this as long as somebody waits: of 10,000 threads one was passed over for
+/// seven seconds, and served then.
+const LONGEST: Duration = Duration::from_secs(10);
 /// Clients that come one after the other.
 const VISITORS: u64 = 1_000;
 /// How often they come in a round, without a stalled client and with one.
@@ -68,6 +68,7 @@ struct Model {
 struct Samples {
     rate: Vec<f64>,
     slowest: Vec<f64>,
+    longest: Vec<f64>,
     processor: Vec<f64>,
     unserved: usize,
     how: String,
@@ -227,6 +228,7 @@ fn crowd(
     let requests = rate * (WARM + seen.elapsed).as_secs_f64();
     samples.rate.push(rate);
     samples.slowest.push(microseconds(seen.latencies.permille(990)));
+    samples.longest.push(microseconds(seen.latencies.permille(1_000)));
     samples.processor.push(processor * 1e6 / requests);
     samples.unserved = samples.unserved.max(seen.unserved);
     Ok(())
@@ -337,10 +339,14 @@ fn print(models: &[&Model], figures: &[Figures], most: usize) -> io::Result<()> 
     table.print();
     println!("  clients: as many as were all served; {most} is what descriptors allow here");
     print_crowds("Requests a second", models, figures, |samples| figure(median(&samples.rate), 0));
-    print_crowds("p99 in microseconds", models, figures, |samples| match samples.unserved {
-        0 => figure(median(&samples.slowest), 0),
+    let waits = |samples: &Samples, rounds: &[f64]| match samples.unserved {
+        0 => figure(median(rounds), 0),
         unserved => format!("{unserved} never served"),
-    });
+    };
+    let title = "p99 of a request in microseconds";
+    print_crowds(title, models, figures, |samples| waits(samples, &samples.slowest));
+    let title = "The longest wait in microseconds";
+    print_crowds(title, models, figures, |samples| waits(samples, &samples.longest));
     let title = "Microseconds of the server's processor for a request";
     print_crowds(title, models, figures, |samples| figure(median(&samples.processor), 1));
     print_stalled(models, figures);
@@ -354,7 +360,7 @@ fn print_crowds(
     figures: &[Figures],
     cell: impl Fn(&Samples) -> String,
 ) {
-    let heads = CLIENTS.map(|clients| format!("{clients} clients"));
+    let heads = CLIENTS.map(|clients| format!("clients: {clients}"));
     let heads: Vec<&str> = ["model"].into_iter().chain(heads.iter().map(String::as_str)).collect();
     let mut table = Table::new(title, &heads);
     for (model, figures) in models.iter().zip(figures) {
