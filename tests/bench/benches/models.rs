@@ -27,7 +27,7 @@ const TELLING: usize = 64;
 const SPARE: usize = 200;
 /// Nobody was thanked for so long: nobody will be. A server that the machine's other work holds up
 /// is not given up by mistake.
-const QUIET: Duration = Duration::from_secs(1);
+const QUIET: Duration = Duration::from_secs(2);
 /// The same with `--short`.
 const SHORT_QUIET: Duration = Duration::from_millis(500);
 /// The rush in which all clients ask at once is over after that.

@@ -190,15 +190,20 @@ impl Crowd {
         self.clients.iter().filter(|client| client.step == step).count()
     }
 
-    /// Waits until one more client is thanked or ended, and says whether any was in time.
+    /// Waits until one more client is thanked or ended, and says whether any was before nothing at
+    /// all happened for `quiet`.
     fn moves(&mut self, quiet: Duration) -> io::Result<bool> {
-        let (before, deadline) = (self.settled, crate::now() + quiet);
+        let before = self.settled;
+        let mut deadline = crate::now() + quiet;
         while self.settled == before {
             let left = deadline.saturating_duration_since(crate::now());
             if left.is_zero() {
                 return Ok(false);
             }
             self.step(left)?;
+            if !self.events.is_empty() {
+                deadline = crate::now() + quiet;
+            }
         }
         Ok(true)
     }
