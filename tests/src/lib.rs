@@ -5,6 +5,7 @@
 pub mod child;
 pub mod client;
 pub mod clock;
+pub mod code_lines;
 pub mod dependent;
 pub mod inside;
 pub mod interpreter;
