@@ -148,9 +148,9 @@ fn models() -> io::Result<[Model; 3]> {
             source: "tests/peers/blocking_thanks.rs",
         },
         Model {
-            spec: heard(Spec::thank_you("state machine")),
+            spec: heard(Spec::built("state machine", &directory.join("machine_thanks"))),
             characteristics: "parallelism, nonblocking system calls, interrupts",
-            source: "servers/src/thank_you.rs",
+            source: "tests/peers/machine_thanks.rs",
         },
     ])
 }

@@ -52,20 +52,12 @@ impl Spec {
         Self::of("C", compile_c())
     }
 
-    /// Our echo server, built now so that an old binary is never measured by mistake.
+    /// Our echo server, built now so that an old binary is never measured by mistake, and with one
+    /// worker: its peers have one core too.
     #[must_use]
     pub fn ours() -> Self {
-        Self::of("ours", build_ours("echo"))
-    }
-
-    /// Our thank-you server, built now like the echo server, and with one worker: its peers have
-    /// one core too.
-    #[must_use]
-    pub fn thank_you(name: &'static str) -> Self {
-        let mut spec = Self::of(name, build_ours("thank-you"));
-        if spec.program.as_ref().is_ok_and(|program| has_flag(program, "--workers")) {
-            spec.arguments.extend(["--workers", "1"].map(String::from));
-        }
+        let mut spec = Self::of("ours", build_ours());
+        spec.arguments.extend(["--workers", "1"].map(String::from));
         spec
     }
 
@@ -229,25 +221,19 @@ fn compile_c() -> Result<PathBuf, String> {
     if status.success() { Ok(program) } else { Err("the C peer does not compile".to_owned()) }
 }
 
-fn build_ours(name: &str) -> Result<PathBuf, String> {
+fn build_ours() -> Result<PathBuf, String> {
     let cargo = env::var("CARGO").unwrap_or_else(|_| "cargo".to_owned());
     let status = Command::new(cargo)
-        .args(["build", "--quiet", "--release", "-p", "servers", "--bin", name])
+        .args(["build", "--quiet", "--release", "-p", "servers", "--bin", "echo"])
         .current_dir(workspace())
         .status()
         .map_err(|error| format!("cannot run cargo: {error}"))?;
-    let program = target_directory().map_err(|error| error.to_string())?.join(name);
+    let program = target_directory().map_err(|error| error.to_string())?.join("echo");
     if status.success() && program.exists() {
         Ok(program)
     } else {
         Err("does not build".to_owned())
     }
-}
-
-/// Whether a program's help names a flag.
-fn has_flag(program: &Path, flag: &str) -> bool {
-    let help = Command::new(program).arg("--help").output();
-    help.is_ok_and(|help| String::from_utf8_lossy(&help.stdout).contains(flag))
 }
 
 /// Waits until a server answers at all: the first connection pays for everything that is lazy in

@@ -1,5 +1,5 @@
-//! The two blocking peers give the service of the thank-you machine: else measuring them beside it
-//! would prove nothing. They differ in one thing, which is tested too: who waits for whom.
+//! The three models give the same service: else measuring them beside each other would prove
+//! nothing. They differ in one thing, which is tested too: who waits for whom.
 
 use std::{
     io::{self, BufRead, BufReader, Read, Write},
@@ -12,6 +12,7 @@ use fsm_bench::crowd::{Crowd, THANKS, visits};
 
 const THREADS: &str = env!("CARGO_BIN_EXE_threads_thanks");
 const BLOCKING: &str = env!("CARGO_BIN_EXE_blocking_thanks");
+const MACHINE: &str = env!("CARGO_BIN_EXE_machine_thanks");
 /// Longer than any answer takes on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(20);
 /// As long as a test waits for what must not come.
@@ -59,7 +60,7 @@ fn rest(mut stream: impl Read) -> io::Result<Vec<u8>> {
 }
 
 fn each(test: impl Fn(&str) -> io::Result<()>) -> io::Result<()> {
-    [THREADS, BLOCKING].into_iter().try_for_each(test)
+    [THREADS, BLOCKING, MACHINE].into_iter().try_for_each(test)
 }
 
 #[test]
@@ -127,7 +128,7 @@ fn silence_and_half_a_line_are_shed() -> io::Result<()> {
 }
 
 #[test]
-fn threads_serve_all_at_once_and_one_process_serves_one() -> io::Result<()> {
+fn two_models_serve_all_at_once_and_one_process_serves_one() -> io::Result<()> {
     let threads = Peer::start(THREADS, &[])?;
     let mut crowd = Crowd::gather(threads.address, 100, PATIENCE)?;
     assert_eq!(crowd.standing().thanked, 100);
@@ -144,7 +145,7 @@ fn threads_serve_all_at_once_and_one_process_serves_one() -> io::Result<()> {
 }
 
 #[test]
-fn a_stalled_client_stops_one_process_and_no_threads() -> io::Result<()> {
+fn a_stalled_client_stops_one_process_and_nobody_else() -> io::Result<()> {
     let threads = Peer::start(THREADS, &[])?;
     assert!(!visits(threads.address, 100, PATIENCE, true)?.given_up);
     let blocking = Peer::start(BLOCKING, &[])?;
