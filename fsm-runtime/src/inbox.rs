@@ -137,6 +137,11 @@ impl<T> Inbox<T> {
         self.head.compare_exchange(AWAKE, SLEEPING, relaxed, relaxed).is_ok()
     }
 
+    /// Tells whether there is no receiver any more.
+    pub(crate) fn is_closed(&self) -> bool {
+        self.head.load(Ordering::Relaxed) == CLOSED
+    }
+
     /// For the receiver: whatever is still there. From now on a push gives its item back.
     pub(crate) fn close(&self) -> Taken<T> {
         self.replace(CLOSED)

@@ -316,6 +316,7 @@ impl<M: Machine> Handle<M> {
     /// Takes a place for one message in the inbox of a worker.
     pub(crate) fn reserve(&self, worker: usize) -> Result<(), Refusal> {
         match self.posts().get(worker) {
+            Some(post) if post.inbox.is_closed() => Err(Refusal::Stopped),
             Some(post) if post.inbox.reserve() => Ok(()),
             Some(_) => Err(Refusal::Full),
             None => Err(Refusal::Stopped),

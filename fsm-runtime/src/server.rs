@@ -273,6 +273,9 @@ impl<M: Machine> Server<M> {
     {
         let server = self.catch_signals()?;
         let Settings { drain_limit, pool: (threads, jobs), .. } = server.settings;
+        // Without anybody who can stop the server its control socket would be at its end, which is
+        // ready for ever.
+        let _stop = server.stop();
         let handle = server.handle.clone();
         let pool = Arc::new(Pool::new(threads.get(), jobs));
         let slots = pool.slots().clone();

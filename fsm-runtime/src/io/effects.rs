@@ -129,6 +129,63 @@ impl<M: Machine> Io<'_, M> {
     /// # Errors
     /// As many jobs wait or run as may: the job is given back, and the action has to say what
     /// happens then.
+    ///
+    /// ```
+    /// use std::io;
+    /// use fsm_runtime::testing::Driver;
+    /// use fsm_runtime::{Io, Lines, Machine};
+    ///
+    /// #[derive(Machine)]
+    /// #[machine(context = Reader, input = Lines<'_>, reply = io::Result<String>)]
+    /// enum Cat {
+    ///     #[initial]
+    ///     #[on(Line(path) => open(path) -> Reading | Idle "the pool is full")]
+    ///     #[on(TooLong | eof | shutdown -> Closed)]
+    ///     #[after(1min without input -> Closed)]
+    ///     Idle,
+    ///     #[on(reply(text) => show(text) -> Idle)]
+    ///     #[ignores(eof, shutdown)]
+    ///     #[after(5s => give_up -> Idle)]
+    ///     Reading,
+    ///     #[terminal]
+    ///     Closed,
+    /// }
+    ///
+    /// struct Reader;
+    ///
+    /// impl Reader {
+    ///     fn open(&mut self, path: &[u8], io: &mut Io<'_, Cat>) -> CatOpen {
+    ///         let path = String::from_utf8_lossy(path.trim_ascii()).into_owned();
+    ///         match io.offload(move || std::fs::read_to_string(path)) {
+    ///             Ok(()) => CatOpen::Reading,
+    ///             Err(_full) => {
+    ///                 writeln!(io.out, "try again later");
+    ///                 CatOpen::Idle
+    ///             }
+    ///         }
+    ///     }
+    ///
+    ///     fn show(&mut self, text: io::Result<String>, io: &mut Io<'_, Cat>) {
+    ///         match text {
+    ///             Ok(text) => writeln!(io.out, "{text}"),
+    ///             Err(error) => writeln!(io.out, "error: {error}"),
+    ///         }
+    ///     }
+    ///
+    ///     fn give_up(&mut self, io: &mut Io<'_, Cat>) {
+    ///         writeln!(io.out, "the disk is slow today");
+    ///     }
+    /// }
+    ///
+    /// let mut driver = Driver::<Cat>::new(Reader);
+    /// driver.input(b"/nowhere\n");
+    /// assert_eq!((driver.state(), driver.operations()), ("Reading", 1));
+    /// driver.run_jobs();
+    /// assert!(driver.sent_text().starts_with("error: "));
+    /// driver.pool_room(0);
+    /// driver.input(b"/nowhere\n");
+    /// assert_eq!(driver.sent_text(), "try again later\n");
+    /// ```
     pub fn offload<J>(&mut self, job: J) -> Result<(), PoolFull<J>>
     where
         J: FnOnce() -> M::Reply + Send + 'static,

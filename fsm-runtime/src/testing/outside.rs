@@ -77,7 +77,7 @@ impl<M: Machine> Outside<M> {
                     self.operations.add(index, Operation { number, scope, job: None });
                 }
                 Effect::Offload { operation, slot, work } => {
-                    let id = JobId::new(self.next_job);
+                    let id = JobId(self.next_job);
                     self.next_job += 1;
                     self.jobs.push(Job { id, _slot: slot, work });
                     if let Some(number) = operation {
