@@ -323,23 +323,28 @@ impl<M: Machine> Handle<M> {
         }
     }
 
-    /// Takes a place in every inbox, or in none.
+    /// Takes a place in every inbox, or in none. Workers that have ended have nobody to tell: a
+    /// drain ends them one after the other, and those who are left go on talking.
     fn reserve_all(&self) -> Result<(), Refusal> {
-        if self.workers() == 0 {
-            return Err(Refusal::Stopped);
-        }
+        let mut reached = 0;
         for worker in 0..self.workers() {
-            if let Err(refusal) = self.reserve(worker) {
-                (0..worker).for_each(|reserved| self.release(reserved, 1));
-                return Err(refusal);
+            match self.reserve(worker) {
+                Ok(()) => reached += 1,
+                Err(Refusal::Stopped) => {}
+                Err(Refusal::Full) => {
+                    (0..worker).for_each(|reserved| self.release(reserved, 1));
+                    return Err(Refusal::Full);
+                }
             }
         }
-        Ok(())
+        if reached == 0 { Err(Refusal::Stopped) } else { Ok(()) }
     }
 
-    /// Gives places back.
+    /// Gives places back. Those of a worker that has ended are nobody's.
     pub(crate) fn release(&self, worker: usize, places: usize) {
-        if let Some(post) = self.posts().get(worker) {
+        if let Some(post) = self.posts().get(worker)
+            && !post.inbox.is_closed()
+        {
             post.inbox.release(places);
         }
     }

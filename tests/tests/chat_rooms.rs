@@ -368,7 +368,8 @@ enum Fragile {
     #[on(message(Text(text)) => hear(text))]
     #[on(message(Asked(by)) => answer(by))]
     #[ignores(TooLong)]
-    #[on(eof(_) | shutdown -> Gone)]
+    #[on(eof(_) -> Gone)]
+    #[on(shutdown => consider -> Gone | Stay)]
     #[on(lost(_) => lament -> Gone)]
     #[after(5min without input -> Gone)]
     Here,
@@ -386,6 +387,7 @@ enum Note {
 #[derive(Default)]
 struct Guest {
     panics_when_lost: bool,
+    stays_to_the_last: bool,
 }
 
 /// More than the buffers of the kernel take for one who does not read.
@@ -414,10 +416,15 @@ impl Guest {
                 panic!("as asked for");
             }
             b"panic when lost" => self.panics_when_lost = true,
+            b"stay" => self.stays_to_the_last = true,
             b"flood" => Self::say(&"x".repeat(FLOOD), io),
             b"who" => io.publish(&Self::room(), Note::Asked(io.id())).expect("there is room"),
             line => Self::say(&String::from_utf8_lossy(line), io),
         }
+    }
+
+    fn consider(&mut self, _io: &mut Io<'_, Fragile>) -> FragileConsider {
+        if self.stays_to_the_last { FragileConsider::Stay } else { FragileConsider::Gone }
     }
 
     fn lament(&mut self, io: &mut Io<'_, Fragile>) {
@@ -498,6 +505,32 @@ fn what_is_said_before_a_panic_is_not_heard_though_the_socket_is_dead() {
         members.iter_mut().for_each(|member| member.expect(&format!("{} is gone", ghost.name)));
     }
     assert_eq!(server.end().panics, 4);
+}
+
+#[test]
+fn those_who_are_left_during_a_drain_hear_each_other() {
+    let server = serve_on::<Fragile>(WORKERS, |_| Guest::default());
+    let mut members = guests(&server, 2 * WORKERS);
+    let worker = |guest: &Visitor| guest.name.split('.').next().map(str::to_owned);
+    let first = worker(&members[0]);
+    let (mut left, leaving): (Vec<_>, Vec<_>) =
+        members.drain(..).partition(|member| worker(member) == first);
+    assert!(left.len() > 1 && !leaving.is_empty(), "they are spread");
+    for member in &mut left {
+        member.say("stay\nI stay");
+        member.hear_until("I stay");
+    }
+    drop(leaving);
+    left[0].say("all have heard this");
+    left.iter_mut().for_each(|member| drop(member.hear_until("all have heard this")));
+    server.stop().request();
+    // The other workers have nobody left. One after the other they end.
+    for _ in 0..30 {
+        thread::sleep(Duration::from_millis(10));
+        left[0].say("still here?");
+        left.iter_mut().for_each(|member| drop(member.hear_until("still here?")));
+    }
+    assert_eq!(server.end().panics, 0);
 }
 
 #[test]
