@@ -18,6 +18,9 @@ use crate::machine::Machine;
 /// thousand members, and about 1 MiB of small ones.
 pub const DEFAULT_INBOX: usize = 16 * 1024;
 
+/// The worker that hears of requests to stop and passes them on to the others, which it outlives.
+pub(crate) const HEARS_STOPS: usize = 0;
+
 /// The name of one machine for as long as its connection lives, on whatever worker it is.
 ///
 /// It stays valid to send to after the connection has ended; the message is dropped then, and never
@@ -371,6 +374,12 @@ impl<M: Machine> Handle<M> {
     #[inline]
     pub(crate) fn sleep(&self, worker: usize) -> bool {
         self.posts().get(worker).is_none_or(|post| post.inbox.sleep())
+    }
+
+    /// Tells whether nothing reaches any worker but this one any more.
+    pub(crate) fn others_have_ended(&self, worker: usize) -> bool {
+        let mut posts = self.posts().iter().enumerate();
+        posts.all(|(number, post)| number == worker || post.inbox.is_closed())
     }
 
     /// From now on nothing reaches a worker.

@@ -14,7 +14,7 @@ use crate::inbox::Inbox;
 use crate::io::Ties;
 use crate::listener::{BindError, Listener};
 use crate::machine::Machine;
-use crate::mesh::{DEFAULT_INBOX, Handle, Mail, Post};
+use crate::mesh::{DEFAULT_INBOX, HEARS_STOPS, Handle, Mail, Post};
 use crate::peer::{Address, Peer};
 use crate::pool::Pool;
 use crate::real::{Arrivals, Native, Poll, Real, Workplace, reserve};
@@ -365,7 +365,10 @@ impl<M: Machine> Ending<'_, M> {
 impl<M: Machine> Drop for Ending<'_, M> {
     fn drop(&mut self) {
         self.handle.close(self.worker);
-        if !self.is_good {
+        if self.is_good {
+            // It may have waited for this worker alone.
+            self.handle.post(HEARS_STOPS, Mail::HandsOverNoMore(self.worker));
+        } else {
             self.handle.post_to_all(|| Mail::Stop);
             self.handle.post_to_all(|| Mail::HandsOverNoMore(self.worker));
         }

@@ -16,7 +16,7 @@ use crate::io::{Ties, Turn};
 use crate::key::{Key, Source};
 use crate::machine::Machine;
 use crate::mail::Mailbag;
-use crate::mesh::Mail;
+use crate::mesh::{HEARS_STOPS, Mail};
 use crate::peer::Peer;
 use crate::slab::Slab;
 use crate::slice::{self, Desk, End, Outside, Served};
@@ -466,7 +466,9 @@ where
     fn is_done(&self) -> bool {
         match self.drain {
             Drain::Running => false,
-            Drain::Draining(_) => self.connections.len() == 0 && self.has_all_arrivals(),
+            Drain::Draining(_) => {
+                self.connections.len() == 0 && self.has_all_arrivals() && !self.hears_for_others()
+            }
             Drain::Stopped => true,
         }
     }
@@ -474,6 +476,11 @@ where
     /// Tells whether no worker can hand over any more connections to this one.
     fn has_all_arrivals(&self) -> bool {
         self.handing.is_empty()
+    }
+
+    /// Tells whether another request to stop would be heard by this worker alone.
+    fn hears_for_others(&self) -> bool {
+        self.number == HEARS_STOPS && !self.desk.turn.ties.handle.others_have_ended(self.number)
     }
 
     /// Tells whether the server has been asked to stop.

@@ -9,9 +9,10 @@ use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
-use fsm_runtime::{Id, Io, Lines, Machine, Topic};
+use fsm_runtime::{DEFAULT_DRAIN_LIMIT, Id, Io, Lines, Machine, Topic};
 use fsm_tests::child::Served;
 use fsm_tests::client::{Client, PATIENCE};
+use fsm_tests::clock::Stopwatch;
 use fsm_tests::inside::{Inside, serve_on};
 use rustix::net::{AddressFamily, SocketType, sockopt};
 use servers::chat::{Chat, Limits, Member};
@@ -508,21 +509,18 @@ fn what_is_said_before_a_panic_is_not_heard_though_the_socket_is_dead() {
 }
 
 #[test]
-fn those_who_are_left_during_a_drain_hear_each_other() {
+fn those_who_are_left_during_a_drain_hear_each_other_and_a_second_stop_ends_them() {
     let server = serve_on::<Fragile>(WORKERS, |_| Guest::default());
-    let mut members = guests(&server, 2 * WORKERS);
-    let worker = |guest: &Visitor| guest.name.split('.').next().map(str::to_owned);
-    let first = worker(&members[0]);
+    // On the last worker some stay, so that the first, which hears of stops, has nobody left.
+    let last = format!("{}.", WORKERS - 1);
     let (mut left, leaving): (Vec<_>, Vec<_>) =
-        members.drain(..).partition(|member| worker(member) == first);
+        guests(&server, 4 * WORKERS).into_iter().partition(|member| member.name.starts_with(&last));
     assert!(left.len() > 1 && !leaving.is_empty(), "they are spread");
     for member in &mut left {
         member.say("stay\nI stay");
         member.hear_until("I stay");
     }
     drop(leaving);
-    left[0].say("all have heard this");
-    left.iter_mut().for_each(|member| drop(member.hear_until("all have heard this")));
     server.stop().request();
     // The other workers have nobody left. One after the other they end.
     for _ in 0..30 {
@@ -530,7 +528,9 @@ fn those_who_are_left_during_a_drain_hear_each_other() {
         left[0].say("still here?");
         left.iter_mut().for_each(|member| drop(member.hear_until("still here?")));
     }
+    let watch = Stopwatch::start();
     assert_eq!(server.end().panics, 0);
+    assert!(watch.elapsed() < DEFAULT_DRAIN_LIMIT / 2, "nobody heard of the second stop");
 }
 
 #[test]
