@@ -108,8 +108,9 @@ impl<M: Machine> Io<'_, M> {
         Ok(())
     }
 
-    /// Joins a topic: from now on what is published to it comes as `message`. The connection's end
-    /// leaves all topics, however it comes.
+    /// Joins a topic: from now on what is published to it comes as `message`, and so may what was
+    /// published just before and is still on its way. The connection's end leaves all topics,
+    /// however it comes.
     pub fn join(&mut self, topic: &Topic) {
         self.turn.queue(Effect::Join(topic.clone()));
     }
