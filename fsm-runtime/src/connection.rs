@@ -70,12 +70,9 @@ impl Clocks {
         Self { entered: now, group: now, input: now, progress: now, counted_since: now, counted: 0 }
     }
 
-    /// Notes that bytes moved, if any did.
+    /// Notes that bytes moved, which at least one did.
     #[inline]
     pub(crate) fn moved(&mut self, bytes: usize, now: u32) {
-        if bytes == 0 {
-            return;
-        }
         self.progress = now;
         self.counted += bytes as u64;
     }

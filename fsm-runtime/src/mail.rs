@@ -60,16 +60,16 @@ where
     /// Takes what has come into the inbox, and delivers some of it.
     #[inline]
     pub(crate) fn serve_mail(&mut self, drain_limit: Duration) {
-        if self.mail.taken.is_empty() {
-            self.mail.taken = self.desk.turn.ties.handle.take(self.number);
-        }
-        if !self.mail.is_empty() {
+        if self.desk.turn.ties.post.inbox().wake() || !self.mail.is_empty() {
             self.deliver_mail(drain_limit);
         }
     }
 
     #[cold]
     fn deliver_mail(&mut self, drain_limit: Duration) {
+        if self.mail.taken.is_empty() {
+            self.mail.taken = self.desk.turn.ties.post.inbox().take();
+        }
         let mut left = MAIL_BATCH;
         self.guard(|worker| {
             while left > 0 && worker.deliver_next(drain_limit) {

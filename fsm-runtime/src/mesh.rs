@@ -10,7 +10,7 @@ use std::marker::PhantomData;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 
-use crate::inbox::{Inbox, Taken, Wake};
+use crate::inbox::{Inbox, Wake};
 use crate::key::Key;
 use crate::machine::Machine;
 
@@ -182,6 +182,12 @@ impl<M: Machine> Post<M> {
         Self { inbox: Inbox::new(capacity), load: AtomicUsize::new(0), wake: Box::new(wake) }
     }
 
+    /// What others have put into the inbox; for the worker itself.
+    #[inline]
+    pub(crate) fn inbox(&self) -> &Inbox<Mail<M>> {
+        &self.inbox
+    }
+
     fn push(&self, mail: Mail<M>) {
         // Where the worker has ended nobody is left to tell.
         if let Ok(Wake::Needed) = self.inbox.push(mail) {
@@ -226,7 +232,7 @@ impl<M: Machine> Post<M> {
 /// server.run(|_peer| Watcher)?;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-pub struct Handle<M: Machine>(Arc<OnceLock<Box<[Post<M>]>>>);
+pub struct Handle<M: Machine>(Arc<OnceLock<Box<[Arc<Post<M>>]>>>);
 
 impl<M: Machine> Clone for Handle<M> {
     fn clone(&self) -> Self {
@@ -304,10 +310,10 @@ impl<M: Machine> Handle<M> {
 
     /// From now on the workers can be reached. Only the first call counts.
     pub(crate) fn start(&self, posts: Vec<Post<M>>) {
-        let _ = self.0.set(posts.into());
+        let _ = self.0.set(posts.into_iter().map(Arc::new).collect());
     }
 
-    fn posts(&self) -> &[Post<M>] {
+    fn posts(&self) -> &[Arc<Post<M>>] {
         self.0.get().map_or(&[], |posts| posts)
     }
 
@@ -364,16 +370,11 @@ impl<M: Machine> Handle<M> {
         self.posts().iter().for_each(|post| post.push(mail()));
     }
 
-    /// What has come for a worker, which is awake from now on.
-    #[inline]
-    pub(crate) fn take(&self, worker: usize) -> Taken<Mail<M>> {
-        self.posts().get(worker).map(|post| post.inbox.take()).unwrap_or_default()
-    }
-
-    /// Tells whether a worker may sleep, since nothing has come for it.
-    #[inline]
-    pub(crate) fn sleep(&self, worker: usize) -> bool {
-        self.posts().get(worker).is_none_or(|post| post.inbox.sleep())
+    /// The post of a worker, for the worker itself. One that nobody else knows takes the place of
+    /// one that there is not.
+    pub(crate) fn post_of(&self, worker: usize) -> Arc<Post<M>> {
+        let known = self.posts().get(worker).cloned();
+        known.unwrap_or_else(|| Arc::new(Post::new(0, || {})))
     }
 
     /// Tells whether nothing reaches any worker but this one any more.

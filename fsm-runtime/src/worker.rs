@@ -216,7 +216,7 @@ where
     fn how_long(&self) -> Wait {
         let has_work = !self.runnable.is_empty() || !self.accepting.ready.is_empty();
         // To go to sleep comes last: from then on whoever sends has to wake the worker.
-        if has_work || !self.mail.is_empty() || !self.desk.turn.ties.handle.sleep(self.number) {
+        if has_work || !self.mail.is_empty() || !self.desk.turn.ties.post.inbox().sleep() {
             return Wait::Poll;
         }
         let mut next = self.wheel.next();

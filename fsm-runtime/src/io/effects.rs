@@ -5,10 +5,11 @@
 //! the very action that asked.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
 
 use crate::io::{Io, Turn};
 use crate::machine::Machine;
-use crate::mesh::{Finish, Handle, Id, Mail, TellError, Topic};
+use crate::mesh::{Finish, Handle, Id, Mail, Post, TellError, Topic};
 use crate::operation::{OperationError, PoolFull, Reply, Ticket};
 use crate::pool::{Slot, Slots};
 
@@ -34,6 +35,8 @@ pub(crate) struct Ties<M: Machine> {
     /// The number of the worker.
     pub(crate) worker: usize,
     pub(crate) handle: Handle<M>,
+    /// Where others reach the worker.
+    pub(crate) post: Arc<Post<M>>,
     /// The room in the pool.
     pub(crate) slots: Slots,
     /// The number of the worker's next operation.
@@ -42,7 +45,8 @@ pub(crate) struct Ties<M: Machine> {
 
 impl<M: Machine> Ties<M> {
     pub(crate) fn new(worker: usize, handle: Handle<M>, slots: Slots) -> Self {
-        Self { worker, handle, slots, next_operation: 0 }
+        let post = handle.post_of(worker);
+        Self { worker, handle, post, slots, next_operation: 0 }
     }
 
     fn number_operation(&mut self) -> u64 {

@@ -99,7 +99,7 @@ impl<M: Machine> Outside<M> {
     /// What operations have answered.
     pub(super) fn answers(&mut self, turn: &Turn<M>) -> Vec<Answer<M>> {
         let index = turn.key.index();
-        let mails = turn.ties.handle.take(0);
+        let mails = turn.ties.post.inbox().take();
         mails
             .filter_map(|mail| match mail {
                 Mail::Reply { operation, reply, .. } => {
