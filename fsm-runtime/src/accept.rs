@@ -318,7 +318,7 @@ where
     fn end_pause(&mut self) {
         if self.accepting.awaits_place && self.accepting.door.is_full() {
             self.accepting.door.note_full(self.desk.now);
-            self.accepting.paused_until = Some(self.desk.now.wrapping_add(ticks(ACCEPT_PAUSE)));
+            self.suspend_accepting();
         } else {
             self.resume_accepting();
         }

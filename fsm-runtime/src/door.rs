@@ -123,6 +123,11 @@ impl Door {
         self.taken.load(Ordering::Relaxed) >= self.most
     }
 
+    /// The places taken, where they are counted.
+    pub(crate) fn taken(&self) -> Option<usize> {
+        (self.most != UNLIMITED).then(|| self.taken.load(Ordering::Relaxed))
+    }
+
     /// The most connections, of all workers together.
     pub(crate) fn most(&self) -> usize {
         self.most
@@ -263,7 +268,7 @@ mod tests {
         assert!(!door.note_full(0) && !door.note_full(EPISODE) && !door.note_full(2 * EPISODE));
         assert!(door.note_full(3 * EPISODE + 1), "it has been away");
         assert!(door.note_crowding(3 * EPISODE + 1), "this is another matter");
-        let near_the_end = u32::MAX - 5;
+        let (door, near_the_end) = (Door::default(), u32::MAX - 5);
         assert!(door.note_full(near_the_end) && !door.note_full(near_the_end.wrapping_add(10)));
     }
 }
