@@ -160,7 +160,7 @@ where
     }
 
     /// Accepts whom the kernel has already told that they are connected, for the last time: closing
-    /// the listeners would reset them. Those for whom there are no descriptors or places have to go.
+    /// the listeners would reset them. Those for whom there is no descriptor or place have to go.
     #[cold]
     pub(crate) fn accept_the_last(&mut self) {
         for listener in 0..self.desk.sys.listeners() {
@@ -246,7 +246,7 @@ where
     }
 
     /// Takes in a new connection that was counted as this worker's. In a crowd it has usually sent
-    /// by the time it is accepted, so its first slice reads at once; otherwise the next wait reports
+    /// by the time it is accepted, so its first slice reads at once; otherwise the next wait tells
     /// what is there, and comes as soon.
     pub(crate) fn admit(&mut self, socket: S::Socket, peer: &Peer, crowded: bool) {
         self.accepting.refuses = false;

@@ -286,3 +286,65 @@ fn set_flags(socket: BorrowedFd<'_>) -> Result<(), Errno> {
     rustix::io::ioctl_fionbio(socket, true)?;
     rustix::io::fcntl_setfd(socket, rustix::io::FdFlags::CLOEXEC)
 }
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use std::net::TcpStream;
+    use std::time::Duration;
+
+    use rustix::event::{PollFd, PollFlags, poll};
+
+    use super::{Address, DEFAULT_KEEP_ALIVE, KEEP_ALIVES, Listener, Options, PROBES, sockopt};
+
+    fn bound() -> Listener {
+        let address = "127.0.0.1:0".parse().expect("an address");
+        Listener::bind(&address).expect("a port is free")
+    }
+
+    /// What an accepted socket asks silent peers after, how often again, and how many times.
+    fn inherited(listener: &Listener) -> Option<(Duration, Duration, u32)> {
+        let Address::Tcp(address) = listener.address() else { unreachable!("it is over TCP") };
+        let _client = TcpStream::connect(address).expect("it listens");
+        poll(&mut [PollFd::new(listener, PollFlags::IN)], None).expect("somebody comes");
+        let (socket, _) = listener.accept().expect("somebody has come");
+        let asks = sockopt::socket_keepalive(&socket).expect("TCP has it");
+        asks.then(|| {
+            let idle = sockopt::tcp_keepidle(&socket).expect("TCP has it");
+            let interval = sockopt::tcp_keepintvl(&socket).expect("TCP has it");
+            (idle, interval, sockopt::tcp_keepcnt(&socket).expect("TCP has it"))
+        })
+    }
+
+    #[test]
+    fn accepted_sockets_ask_silent_peers_as_was_chosen() {
+        let mut listener = bound();
+        let third = DEFAULT_KEEP_ALIVE / PROBES;
+        assert_eq!(inherited(&listener), Some((DEFAULT_KEEP_ALIVE, third, PROBES)));
+        let mut choose = |seconds: Option<u64>| {
+            let keep_alive = seconds.map(Duration::from_secs);
+            listener.choose(Options { keep_alive, ..Options::default() }).expect("it is taken");
+            inherited(&listener).map(|(idle, interval, _)| (idle.as_secs(), interval.as_secs()))
+        };
+        assert_eq!(choose(Some(60)), Some((60, 20)));
+        assert_eq!(choose(None), None);
+        let most = KEEP_ALIVES.end().as_secs();
+        assert_eq!(choose(Some(0)), Some((1, 1)));
+        assert_eq!(choose(Some(most + 1)), Some((most, most.div_ceil(3))));
+    }
+
+    #[test]
+    fn a_listener_beside_another_has_its_options() {
+        let mut first = bound();
+        let keep_alive = Some(Duration::from_secs(30));
+        first.choose(Options { backlog: 1, keep_alive }).expect("they are taken");
+        let beside = first.share().expect("it is ours").expect("Linux divides");
+        drop(first);
+        assert_eq!(inherited(&beside).map(|(idle, ..)| Some(idle)), Some(keep_alive));
+        let Address::Tcp(address) = beside.address() else { unreachable!("it is over TCP") };
+        let patience = Duration::from_millis(200);
+        let clients: Vec<_> =
+            (0..4).map(|_| TcpStream::connect_timeout(address, patience)).collect();
+        let connected = clients.iter().filter(|client| client.is_ok()).count();
+        assert_eq!(connected, 2, "the system lets one more wait than it is told");
+    }
+}

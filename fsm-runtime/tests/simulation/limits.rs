@@ -1,4 +1,5 @@
-//! Who is let in: as many connections as there are places, and of one address as many as it may have.
+//! Who is let in: as many connections as there are places, and of one address as many as it may
+//! have.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::num::NonZero;
