@@ -119,7 +119,7 @@ fn an_address_has_as_many_connections_as_it_may() {
         let server = echo(&["--workers", workers, "--max-per-address", "2"]);
         let from = |source| {
             let client = Client::try_connect_from(source, server.address()).expect("it listens");
-            Some(client).map(|mut client| client.try_ask(LINE).then_some(client)).flatten()
+            Some(client).and_then(|mut client| client.try_ask(LINE).then_some(client))
         };
         let (first, second) = (from("127.0.0.1"), from("127.0.0.1"));
         assert!(first.is_some() && second.is_some());

@@ -1,6 +1,7 @@
 //! The measurements behind the README's claims: servers to start, a client to load them, counters
 //! to read.
 
+pub mod bursts;
 pub mod cost;
 pub mod count;
 pub mod heap;

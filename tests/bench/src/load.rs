@@ -83,7 +83,7 @@ impl Work {
 }
 
 /// Line number `sequence` of a connection: text, with the newline as its last byte.
-fn line(connection: u32, sequence: u64) -> [u8; LINE] {
+pub(crate) fn line(connection: u32, sequence: u64) -> [u8; LINE] {
     const HEX: &[u8; 16] = b"0123456789abcdef";
     let mut line = *b"........ ........ the quick brown fox jumps over the lazy dog..\n";
     for (i, byte) in line.iter_mut().take(8).enumerate() {

@@ -29,25 +29,44 @@ pub struct Spec {
     pub name: &'static str,
     /// The program, or why there is none.
     pub program: Result<PathBuf, String>,
+    /// What its command says beside the address.
+    pub arguments: Vec<String>,
 }
 
 impl Spec {
     /// A peer that cargo built beside the bench.
     #[must_use]
     pub fn built(name: &'static str, program: &Path) -> Self {
-        Self { name, program: Ok(program.to_path_buf()) }
+        Self::of(name, Ok(program.to_path_buf()))
     }
 
     /// The hand-written C server, compiled now; without a C compiler the row says so.
     #[must_use]
     pub fn c() -> Self {
-        Self { name: "C", program: compile_c() }
+        Self::of("C", compile_c())
     }
 
-    /// Our echo server, built now so that an old binary is never measured by mistake.
+    /// Our echo server, built now so that an old binary is never measured by mistake, and with one
+    /// worker: its peers have one core too.
     #[must_use]
     pub fn ours() -> Self {
-        Self { name: "ours", program: build_ours() }
+        Self::of("ours", build_ours()).with_one_worker()
+    }
+
+    /// Our echo server with an allocator that counts, and one worker.
+    #[must_use]
+    pub fn ours_counting() -> Self {
+        let program = target_directory().unwrap_or_default().join("heap_echo");
+        Self::built("ours", &program).with_one_worker()
+    }
+
+    fn with_one_worker(mut self) -> Self {
+        self.arguments.extend(["--workers", "1"].map(String::from));
+        self
+    }
+
+    fn of(name: &'static str, program: Result<PathBuf, String>) -> Self {
+        Self { name, program, arguments: Vec::new() }
     }
 
     /// Starts it under `wrapper` (a tool that ends in running the command given to it), or plainly.
@@ -62,6 +81,7 @@ impl Spec {
         words.extend_from_slice(wrapper);
         words.push(program.display().to_string());
         words.extend(["--listen", "127.0.0.1:0"].map(String::from));
+        words.extend_from_slice(&self.arguments);
         let mut child = Command::new(&words[0])
             .args(&words[1..])
             .stdin(Stdio::piped())
