@@ -25,6 +25,8 @@ pub mod testing;
 
 #[cfg(feature = "server")]
 mod accept;
+#[cfg(feature = "server")]
+mod allowance;
 mod answer;
 #[cfg(feature = "server")]
 mod buffers;
@@ -33,6 +35,8 @@ mod connection;
 #[cfg(feature = "server")]
 mod decode;
 mod diagram;
+#[cfg(feature = "server")]
+mod door;
 #[cfg(feature = "server")]
 mod inbox;
 #[cfg(feature = "server")]
@@ -87,7 +91,7 @@ pub use fsm_macros::Machine;
 #[cfg(feature = "server")]
 pub use io::{Io, Out};
 #[cfg(feature = "server")]
-pub use listener::BindError;
+pub use listener::{BindError, DEFAULT_KEEP_ALIVE, KEEP_ALIVES};
 #[cfg(feature = "server")]
 pub use machine::{Deadlines, Event, Machine};
 #[cfg(feature = "server")]

@@ -562,7 +562,7 @@ where
         let key = Key::connection(index, generation);
         self.desk.outside.forget::<M, S>(connection, key, &mut self.desk.sys);
         let connection = self.connections.remove(index)?;
-        self.desk.turn.ties.handle.remove_load(self.number);
+        self.count_out_at(index);
         self.summary.closed += 1;
         tracing::debug!(index, "closed");
         Some(self.take_apart(connection))

@@ -7,6 +7,7 @@ mod campaign;
 mod deadlines;
 mod drain;
 mod faults;
+mod limits;
 mod machines;
 mod order;
 mod panics;
