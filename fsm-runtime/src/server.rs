@@ -16,7 +16,7 @@ use crate::inbox::Inbox;
 use crate::io::Ties;
 use crate::listener::{BindError, Listener, Options};
 use crate::machine::Machine;
-use crate::mesh::{DEFAULT_INBOX, Handle, Mail, Post};
+use crate::mesh::{DEFAULT_INBOX, HEARS_STOPS, Handle, Mail, Post};
 use crate::peer::{Address, Peer};
 use crate::pool::Pool;
 use crate::real::{Arrivals, Native, Poll, Real, Workplace, reserve};
@@ -340,6 +340,9 @@ impl<M: Machine> Server<M> {
         let Settings { drain_limit, pool: (threads, jobs), .. } = server.settings;
         let Settings { max_connections, max_per_address, listening, .. } = server.settings;
         let door = Arc::new(Door::new(max_connections, max_per_address));
+        // Without anybody who can stop the server its control socket would be at its end, which is
+        // ready for ever.
+        let _stop = server.stop();
         let handle = server.handle.clone();
         let pool = Arc::new(Pool::new(threads.get(), jobs));
         let slots = pool.slots().clone();
@@ -431,7 +434,10 @@ impl<M: Machine> Ending<'_, M> {
 impl<M: Machine> Drop for Ending<'_, M> {
     fn drop(&mut self) {
         self.handle.close(self.worker);
-        if !self.is_good {
+        if self.is_good {
+            // It may have waited for this worker alone.
+            self.handle.post(HEARS_STOPS, Mail::HandsOverNoMore(self.worker));
+        } else {
             self.handle.post_to_all(|| Mail::Stop);
             self.handle.post_to_all(|| Mail::HandsOverNoMore(self.worker));
         }

@@ -2,8 +2,11 @@
 //! to read.
 
 pub mod bursts;
+#[path = "../../src/code_lines.rs"]
+pub mod code_lines;
 pub mod cost;
 pub mod count;
+pub mod crowd;
 pub mod heap;
 pub mod load;
 pub mod options;
