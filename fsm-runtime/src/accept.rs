@@ -4,12 +4,14 @@ use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
+use crate::accepted::Accepted;
 use crate::connection::{Connection, Flags, ticks};
 use crate::listener::BACKLOG;
 use crate::machine::Machine;
 use crate::mesh::Mail;
 use crate::peer::Peer;
 use crate::sys::{Accept, Ready, Sys};
+use crate::table::Class;
 use crate::wheel::is_before;
 use crate::worker::Worker;
 
@@ -42,7 +44,7 @@ where
     M: Machine,
     M::Decoder: Clone,
     S: Sys,
-    F: FnMut(&Peer) -> M::Context,
+    F: FnMut(&Peer) -> Accepted<M::Context>,
 {
     /// Notes that somebody waits at a listener.
     pub(crate) fn note_listener(&mut self, number: usize) {
@@ -66,7 +68,8 @@ where
             room -= 1;
             match self.desk.sys.accept(listener) {
                 Accept::Socket(socket, peer) => {
-                    self.place(socket, peer, crowded);
+                    let class = self.desk.sys.class_at(listener);
+                    self.place(socket, peer, class, crowded);
                     if !crowded && self.desk.sys.reports_listeners_by_level() {
                         self.accepting.ready.pop();
                     }
@@ -101,7 +104,8 @@ where
                 match self.desk.sys.accept(listener) {
                     Accept::Socket(socket, peer) => {
                         self.desk.turn.ties.handle.add_load(self.number);
-                        self.admit(socket, &peer, true);
+                        let class = self.desk.sys.class_at(listener);
+                        self.admit(socket, &peer, class, true);
                     }
                     Accept::Retry => self.summary.failed_accepts += 1,
                     Accept::WouldBlock | Accept::Exhausted(_) | Accept::Broken(_) => break,
@@ -125,36 +129,45 @@ where
 
     /// Takes in a new connection, or hands it over to a worker that has clearly fewer: before its
     /// machine exists, since no machine ever moves.
-    fn place(&mut self, socket: S::Socket, peer: Peer, crowded: bool) {
+    fn place(&mut self, socket: S::Socket, peer: Peer, class: Option<Class>, crowded: bool) {
         let handle = &self.desk.turn.ties.handle;
         let target = least_loaded(handle.loads(), self.number);
         let worker = target.unwrap_or(self.number);
         handle.add_load(worker);
         if worker == self.number {
-            return self.admit(socket, &peer, crowded);
+            return self.admit(socket, &peer, class, crowded);
         }
         self.summary.handed_over += 1;
-        self.desk.sys.hand_over(worker, socket, peer);
+        self.desk.sys.hand_over(worker, socket, peer, class);
         self.desk.turn.ties.handle.post(worker, Mail::Arrival);
     }
 
     /// Takes in a new connection that was counted as this worker's. In a crowd it has usually sent
     /// by the time it is accepted, so its first slice reads at once; otherwise the next wait reports
-    /// what is there, and comes as soon.
-    pub(crate) fn admit(&mut self, socket: S::Socket, peer: &Peer, crowded: bool) {
+    /// what is there, and comes as soon. `class` is that of the listener.
+    pub(crate) fn admit(
+        &mut self,
+        socket: S::Socket,
+        peer: &Peer,
+        class: Option<Class>,
+        crowded: bool,
+    ) {
         self.accepting.refuses = false;
         let made =
             catch_unwind(AssertUnwindSafe(|| ((self.make_context)(peer), self.decoder.clone())));
-        let Ok((context, decoder)) = made else {
+        let Ok((Accepted { context, class: own }, decoder)) = made else {
             self.summary.panics += 1;
             tracing::error!(%peer, "making the context of a connection panicked");
             self.desk.turn.ties.handle.remove_load(self.number);
             return self.desk.sys.close(socket);
         };
         let ready = if crowded { Ready::READ.and(Ready::WRITE) } else { Ready::WRITE };
-        let connection = Connection::new(socket, ready, decoder, context, self.desk.now);
+        let standing = own.or(class).or(M::TABLE.class).unwrap_or_default();
+        let connection = Connection::new(socket, ready, decoder, context, standing, self.desk.now);
+        let class = connection.class;
         match self.connections.insert(connection) {
             Ok((index, _)) => {
+                self.schedule.join(class);
                 self.summary.accepted += 1;
                 tracing::debug!(%peer, index, "accepted");
                 if self.is_draining() {

@@ -6,7 +6,7 @@ use crate::buffers::Buffers;
 use crate::io::Turn;
 use crate::machine::Machine;
 use crate::sys::Ready;
-use crate::table::{DeadlineKind, Interest};
+use crate::table::{Class, DeadlineKind, Interest};
 use crate::wheel::{Link, is_before};
 use std::time::Duration;
 
@@ -37,6 +37,10 @@ pub(crate) struct Connection<M: Machine, K> {
     pub(crate) ready: Ready,
     /// What the present state watches for.
     pub(crate) interest: Interest,
+    /// The class by which it is watched and queued; [`Flags::CLASSED`] unless it is normal.
+    pub(crate) class: Class,
+    /// Its class in states that say nothing of it.
+    standing: Class,
     pub(crate) flags: Flags,
     /// The place in the timer wheel.
     pub(crate) link: Link,
@@ -118,6 +122,8 @@ impl Flags {
     pub(crate) const OPERATING: Self = Self(1 << 15);
     /// It has joined a topic, and perhaps left it.
     pub(crate) const MEMBER: Self = Self(1 << 16);
+    /// It is preferred or a background connection, so it is not served just as it comes.
+    pub(crate) const CLASSED: Self = Self(1 << 17);
 
     /// What a slice need not look at.
     const ELSEWHERE: Self = Self::OPERATING.and(Self::MEMBER);
@@ -164,19 +170,27 @@ pub(crate) enum Overdue {
 }
 
 impl<M: Machine, K> Connection<M, K> {
+    /// Some state of the machine has a class of its own, so that the class may change.
+    const HAS_CLASSES: bool = M::TABLE.has_classes();
+
+    /// A connection that nobody has served yet. `standing` is its class in states that say nothing
+    /// of it.
     pub(crate) fn new(
         socket: K,
         ready: Ready,
         decoder: M::Decoder,
         context: M::Context,
+        standing: Class,
         now: u32,
     ) -> Self {
         let machine = M::initial();
         let interest = machine.interest();
-        Self {
+        let mut connection = Self {
             socket,
             ready,
             interest,
+            class: standing,
+            standing,
             flags: Flags::NEW.and(Flags::RETIME),
             link: Link::UNLINKED,
             clocks: Clocks::starting(now),
@@ -184,7 +198,31 @@ impl<M: Machine, K> Connection<M, K> {
             decoder,
             machine,
             context,
+        };
+        connection.set_class(connection.class_of_state());
+        connection
+    }
+
+    /// The class that the present state gives it.
+    fn class_of_state(&self) -> Class {
+        M::TABLE.states[self.machine.state()].class.unwrap_or(self.standing)
+    }
+
+    fn set_class(&mut self, class: Class) {
+        self.class = class;
+        self.flags.set(Flags::CLASSED, class != Class::Normal);
+    }
+
+    /// Takes note of the class that the present state gives it. Answers the one it had before, if
+    /// that was another.
+    #[inline]
+    pub(crate) fn change_class(&mut self) -> Option<Class> {
+        if !Self::HAS_CLASSES {
+            return None;
         }
+        let (old, new) = (self.class, self.class_of_state());
+        self.set_class(new);
+        (old != new).then_some(old)
     }
 
     /// Tells whether nothing but input can be of interest, so that the short path will do.

@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use signal_hook::consts::{SIGINT, SIGTERM};
 
+use crate::accepted::Accepted;
 use crate::inbox::Inbox;
 use crate::io::Ties;
 use crate::listener::{BindError, Listener};
@@ -19,7 +20,8 @@ use crate::peer::{Address, Peer};
 use crate::pool::Pool;
 use crate::real::{Arrivals, Native, Poll, Real, Workplace, reserve};
 use crate::summary::Summary;
-use crate::worker::Worker;
+use crate::table::Class;
+use crate::worker::{DEFAULT_SLOW_SLICE, Worker};
 
 /// How long connections may take to end after a request to stop, unless the author says otherwise;
 /// the grace period that service managers commonly give is 30 s.
@@ -73,6 +75,7 @@ pub struct Server<M: Machine> {
 struct Settings {
     workers: NonZero<usize>,
     drain_limit: Duration,
+    slow_slice: Duration,
     inbox: usize,
     pool: (NonZero<usize>, usize),
 }
@@ -82,6 +85,7 @@ impl Default for Settings {
         Self {
             workers: std::thread::available_parallelism().unwrap_or(NonZero::<usize>::MIN),
             drain_limit: DEFAULT_DRAIN_LIMIT,
+            slow_slice: DEFAULT_SLOW_SLICE,
             inbox: DEFAULT_INBOX,
             pool: DEFAULT_POOL,
         }
@@ -153,17 +157,27 @@ impl<M: Machine> Server<M> {
         if addresses.is_empty() {
             return Err(ServerError::NoAddress);
         }
-        let listeners: Result<_, _> = addresses.iter().map(Listener::bind).collect();
+        let listeners = listen_on(addresses, None)?;
         let (control, sender) = UnixStream::pair()?;
         sender.set_nonblocking(true)?;
         Ok(Self {
-            listeners: listeners.map_err(ServerError::Bind)?,
+            listeners,
             stop: Stop { control: Arc::new(sender) },
             control,
             handle: Handle::new(),
             settings: Settings::default(),
             signals: true,
         })
+    }
+
+    /// Listens on these addresses as well, and whoever connects there is of that class in states
+    /// that have none of their own, unless `make_context` says otherwise.
+    ///
+    /// # Errors
+    /// An address that cannot be listened on.
+    pub fn bind_as(mut self, class: Class, addresses: &[Address]) -> Result<Self, ServerError> {
+        self.listeners.extend(listen_on(addresses, Some(class))?);
+        Ok(self)
     }
 
     /// The addresses listened on, with the ports that the system chose.
@@ -184,6 +198,15 @@ impl<M: Machine> Server<M> {
     #[must_use]
     pub fn drain_limit(mut self, limit: Duration) -> Self {
         self.settings.drain_limit = limit;
+        self
+    }
+
+    /// How long a slice may take before a warning is logged with its machine, state, event and time,
+    /// and counted in [`Summary::slow_slices`]; [`DEFAULT_SLOW_SLICE`] without it. A slice is what
+    /// one connection does before others have their turn, so an action that blocks shows here.
+    #[must_use]
+    pub fn slow_slice(mut self, limit: Duration) -> Self {
+        self.settings.slow_slice = limit;
         self
     }
 
@@ -239,18 +262,17 @@ impl<M: Machine> Server<M> {
     }
 
     /// Serves until it is stopped, with a machine and what `make_context` answers for each
-    /// connection. It is called on the thread of the worker that serves the connection.
+    /// connection: the context alone, or [`Accepted`] with the context and a class. It is called on
+    /// the thread of the worker that serves the connection.
     ///
     /// SIGINT and SIGTERM stay caught after it has returned; a program that goes on to do other
     /// things uses [`Server::without_signals`].
     ///
     /// # Errors
     /// The system refused what every server needs, or a listener broke.
-    pub fn run(
-        self,
-        make_context: impl Fn(&Peer) -> M::Context + Sync,
-    ) -> Result<Summary, ServerError>
+    pub fn run<A>(self, make_context: impl Fn(&Peer) -> A + Sync) -> Result<Summary, ServerError>
     where
+        A: Into<Accepted<M::Context>>,
         M::Decoder: Clone + Default + Sync,
         M::Shared: Default,
     {
@@ -262,17 +284,18 @@ impl<M: Machine> Server<M> {
     ///
     /// # Errors
     /// As [`Server::run`].
-    pub fn run_with(
+    pub fn run_with<A>(
         self,
         decoder: M::Decoder,
         make_shared: impl Fn(usize) -> M::Shared + Sync,
-        make_context: impl Fn(&Peer) -> M::Context + Sync,
+        make_context: impl Fn(&Peer) -> A + Sync,
     ) -> Result<Summary, ServerError>
     where
+        A: Into<Accepted<M::Context>>,
         M::Decoder: Clone + Sync,
     {
         let server = self.catch_signals()?;
-        let Settings { drain_limit, pool: (threads, jobs), .. } = server.settings;
+        let Settings { drain_limit, slow_slice, pool: (threads, jobs), .. } = server.settings;
         let handle = server.handle.clone();
         let pool = Arc::new(Pool::new(threads.get(), jobs));
         let slots = pool.slots().clone();
@@ -281,8 +304,10 @@ impl<M: Machine> Server<M> {
             let system = Real::new(place)?;
             let ties = Ties::new(ending.worker, handle.clone(), slots.clone());
             let shared = make_shared(ending.worker);
-            let worker =
-                Worker::<M, _, _>::new(system, ties, shared, decoder.clone(), &make_context);
+            let accepted = |peer: &Peer| make_context(peer).into();
+            let mut worker =
+                Worker::<M, _, _>::new(system, ties, shared, decoder.clone(), accepted);
+            worker.set_slow_slice(slow_slice);
             let summary = worker.run(drain_limit)?;
             ending.in_good_order();
             Ok(summary)
@@ -312,6 +337,11 @@ impl<M: Machine> Server<M> {
         self.handle.start(posts);
         Ok(places)
     }
+}
+
+fn listen_on(addresses: &[Address], class: Option<Class>) -> Result<Vec<Listener>, ServerError> {
+    let bind = |address| Listener::bind(address).map(|listener| listener.with_class(class));
+    addresses.iter().map(bind).collect::<Result<_, _>>().map_err(ServerError::Bind)
 }
 
 /// Runs every worker, the first one on this thread. The first error is the server's, and ends all.

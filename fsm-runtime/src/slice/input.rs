@@ -7,7 +7,7 @@ use std::ops::Range;
 use crate::connection::{Connection, Flags};
 use crate::decode::MAX_LIMIT;
 use crate::io::{Io, Out};
-use crate::machine::Machine;
+use crate::machine::{INPUT, Machine};
 use crate::slice::desk::{Desk, End};
 use crate::slice::news::note_news;
 use crate::slice::output::{HIGH_WATER, flush_with};
@@ -68,6 +68,7 @@ pub(super) fn take_input_apart<M: Machine, S: Sys>(
     input: &mut [u8],
     desk: &mut Desk<M, S>,
 ) -> Result<(), End> {
+    desk.last_event = INPUT;
     if connection.flags.has(Flags::UNREAD) {
         return take_more_input(connection, input, desk);
     }
