@@ -164,7 +164,7 @@ where
         let ready = if crowded { Ready::READ.and(Ready::WRITE) } else { Ready::WRITE };
         let standing = own.or(class).or(M::TABLE.class).unwrap_or_default();
         let connection = Connection::new(socket, ready, decoder, context, standing, self.desk.now);
-        let class = connection.class;
+        let class = connection.class();
         match self.connections.insert(connection) {
             Ok((index, _)) => {
                 self.schedule.join(class);

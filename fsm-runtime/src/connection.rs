@@ -37,10 +37,6 @@ pub(crate) struct Connection<M: Machine, K> {
     pub(crate) ready: Ready,
     /// What the present state watches for.
     pub(crate) interest: Interest,
-    /// The class by which it is watched and queued; [`Flags::CLASSED`] unless it is normal.
-    pub(crate) class: Class,
-    /// Its class in states that say nothing of it.
-    standing: Class,
     pub(crate) flags: Flags,
     /// The place in the timer wheel.
     pub(crate) link: Link,
@@ -122,11 +118,20 @@ impl Flags {
     pub(crate) const OPERATING: Self = Self(1 << 15);
     /// It has joined a topic, and perhaps left it.
     pub(crate) const MEMBER: Self = Self(1 << 16);
-    /// It is preferred or a background connection, so it is not served just as it comes.
-    pub(crate) const CLASSED: Self = Self(1 << 17);
+    /// It is watched and queued as a preferred connection.
+    const PREFERRED: Self = Self(1 << 17);
+    /// It is queued as a background connection.
+    const BACKGROUND: Self = Self(1 << 18);
+    /// It is one of the two, so it is not served just as it comes.
+    pub(crate) const CLASSED: Self = Self::PREFERRED.and(Self::BACKGROUND);
+    /// It is preferred in states that say nothing of it.
+    const STANDS_PREFERRED: Self = Self(1 << 19);
+    /// It is a background connection in states that say nothing of it.
+    const STANDS_BACKGROUND: Self = Self(1 << 20);
 
     /// What a slice need not look at.
-    const ELSEWHERE: Self = Self::OPERATING.and(Self::MEMBER);
+    const ELSEWHERE: Self =
+        Self::OPERATING.and(Self::MEMBER).and(Self::STANDS_PREFERRED).and(Self::STANDS_BACKGROUND);
 
     pub(crate) const fn and(self, other: Self) -> Self {
         Self(self.0 | other.0)
@@ -189,8 +194,6 @@ impl<M: Machine, K> Connection<M, K> {
             socket,
             ready,
             interest,
-            class: standing,
-            standing,
             flags: Flags::NEW.and(Flags::RETIME),
             link: Link::UNLINKED,
             clocks: Clocks::starting(now),
@@ -199,18 +202,38 @@ impl<M: Machine, K> Connection<M, K> {
             machine,
             context,
         };
+        connection.flags.set(Flags::STANDS_PREFERRED, standing == Class::Preferred);
+        connection.flags.set(Flags::STANDS_BACKGROUND, standing == Class::Background);
         connection.set_class(connection.class_of_state());
         connection
     }
 
-    /// The class that the present state gives it.
+    /// The class by which it is watched and queued.
+    pub(crate) fn class(&self) -> Class {
+        if self.flags.has(Flags::PREFERRED) {
+            Class::Preferred
+        } else if self.flags.has(Flags::BACKGROUND) {
+            Class::Background
+        } else {
+            Class::Normal
+        }
+    }
+
+    /// The class that the present state gives it, or else the one it stands in.
     fn class_of_state(&self) -> Class {
-        M::TABLE.states[self.machine.state()].class.unwrap_or(self.standing)
+        let standing = if self.flags.has(Flags::STANDS_PREFERRED) {
+            Class::Preferred
+        } else if self.flags.has(Flags::STANDS_BACKGROUND) {
+            Class::Background
+        } else {
+            Class::Normal
+        };
+        M::TABLE.states[self.machine.state()].class.unwrap_or(standing)
     }
 
     fn set_class(&mut self, class: Class) {
-        self.class = class;
-        self.flags.set(Flags::CLASSED, class != Class::Normal);
+        self.flags.set(Flags::PREFERRED, class == Class::Preferred);
+        self.flags.set(Flags::BACKGROUND, class == Class::Background);
     }
 
     /// Takes note of the class that the present state gives it. Answers the one it had before, if
@@ -220,7 +243,7 @@ impl<M: Machine, K> Connection<M, K> {
         if !Self::HAS_CLASSES {
             return None;
         }
-        let (old, new) = (self.class, self.class_of_state());
+        let (old, new) = (self.class(), self.class_of_state());
         self.set_class(new);
         (old != new).then_some(old)
     }

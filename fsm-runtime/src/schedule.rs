@@ -5,8 +5,9 @@ use std::collections::VecDeque;
 
 use crate::table::Class;
 
-/// The slices that preferred connections get in a row while others wait: with all of them busy the
-/// others still get a seventeenth of the slices, and a batch of reads is rarely longer.
+/// The slices that preferred connections get in a row while others wait, and again when a turn of
+/// the loop begins: more are rarely ready at once, and with all of them busy for ever the others
+/// still get one slice in 33.
 pub(crate) const PREFERRED_BURST: usize = 16;
 
 /// One slice in so many is a background connection's while others are busy: enough for a download
@@ -22,7 +23,7 @@ pub(crate) struct Schedule {
     open_preferred: usize,
     /// The slices of others while background connections waited, since one of these was served.
     passed: u32,
-    /// There was such a slice in this turn.
+    /// There was such a slice since a turn last ended.
     is_busy: bool,
     /// When the present slice began, on the stopwatch.
     begun: u64,
@@ -106,12 +107,6 @@ impl Schedule {
         self.choose_when_to_look_up();
     }
 
-    /// A turn of the loop begins.
-    #[inline]
-    pub(crate) fn begin_turn(&mut self) {
-        self.is_busy = false;
-    }
-
     /// Takes note of a slice of somebody who is not a background connection. Tells whether the next
     /// one is owed to the background.
     pub(crate) fn pass(&mut self) -> bool {
@@ -127,10 +122,11 @@ impl Schedule {
         true
     }
 
-    /// Tells whether background connections wait and nobody else had anything to do in this turn.
-    #[inline]
-    pub(crate) fn is_spare(&self) -> bool {
-        !self.is_busy && self.normal.is_empty() && !self.background.is_empty()
+    /// A turn of the loop ends. Tells whether background connections wait and nobody else had
+    /// anything to do in it, so that one of them may be served beyond the share.
+    pub(crate) fn ends_turn_idle(&mut self) -> bool {
+        let was_busy = std::mem::take(&mut self.is_busy);
+        !was_busy && self.normal.is_empty() && !self.background.is_empty()
     }
 
     /// A slice begins.
@@ -199,11 +195,10 @@ mod tests {
         let mut schedule = Schedule::new(10);
         assert!((0..100).all(|_| !schedule.pass()), "nothing is owed to nobody");
         schedule.push(Class::Background, 2);
-        assert!(schedule.is_spare());
+        assert!(schedule.ends_turn_idle());
         let owed = (0..4 * BACKGROUND_SHARE).filter(|_| schedule.pass()).count();
         assert_eq!(owed, 4);
-        assert!(!schedule.is_spare());
-        schedule.begin_turn();
-        assert!(schedule.is_spare());
+        assert!(!schedule.ends_turn_idle());
+        assert!(schedule.ends_turn_idle());
     }
 }

@@ -203,7 +203,6 @@ where
         let wait = self.how_long();
         let waited = self.desk.sys.wait(wait);
         self.read_clock();
-        self.schedule.begin_turn();
         self.serve_mail(drain_limit);
         // Events that came with an error are served all the same: they are reported only once.
         self.serve_events();
@@ -297,7 +296,7 @@ where
                     worker.serve_from(Class::Normal);
                     worker.attend();
                 }
-                if worker.schedule.is_spare() {
+                if worker.schedule.ends_turn_idle() {
                     worker.serve_from(Class::Background);
                 }
             });
@@ -341,13 +340,16 @@ where
         if connection.only_reads() {
             if connection.ready.has(Ready::READ) {
                 let state = connection.machine.state();
-                let served = slice::serve_reader(connection, input, desk, key);
-                self.end_slice(served, index, state);
+                match slice::serve_reader(connection, input, desk, key) {
+                    // Apart from the others, so that the common slice needs no second look at this.
+                    Served::Waits => self.end_quick_slice(index, state),
+                    served => self.end_slice(served, index, state),
+                }
             }
         } else if !connection.flags.has(Flags::QUEUED) && connection.has_work() {
             if connection.flags.has(Flags::CLASSED) {
                 connection.flags.insert(Flags::QUEUED);
-                let class = connection.class;
+                let class = connection.class();
                 return self.schedule.push(class, index);
             }
             let state = connection.machine.state();
@@ -356,8 +358,16 @@ where
         }
     }
 
+    /// Ends a slice after which the connection waits.
+    #[inline(always)]
+    fn end_quick_slice(&mut self, index: u32, state: usize) {
+        let span = self.schedule.lap(self.desk.sys.stopwatch());
+        if self.schedule.looks_up(span) {
+            self.look_up(Served::Waits, index, state, span);
+        }
+    }
+
     /// Ends the slice of a connection that was in `state` before it.
-    #[inline]
     fn end_slice(&mut self, served: Served, index: u32, state: usize) {
         let span = self.schedule.lap(self.desk.sys.stopwatch());
         if self.schedule.looks_up(span) {
@@ -397,7 +407,7 @@ where
         self.desk.sys.look(|key| {
             let found = connections.get_with_generation(key.index());
             found.is_some_and(|(connection, generation)| {
-                key.generation() == generation && connection.class == Class::Preferred
+                key.generation() == generation && connection.class() == Class::Preferred
             })
         });
         while let Some(event) = self.desk.sys.next_preferred() {
@@ -417,7 +427,7 @@ where
                 connection.ready = connection.ready.and(event.ready);
                 if !connection.flags.has(Flags::QUEUED) && connection.has_work() {
                     connection.flags.insert(Flags::QUEUED);
-                    self.schedule.push(connection.class, event.key.index());
+                    self.schedule.push(connection.class(), event.key.index());
                 }
             }
             _ => self.summary.stale_events += 1,
@@ -501,7 +511,7 @@ where
         let (is_new, before) = (connection.flags.has(Flags::NEW), connection.change_class());
         if is_new || before.is_some() {
             connection.flags.remove(Flags::NEW);
-            let class = connection.class;
+            let class = connection.class();
             if let Some(before) = before {
                 self.schedule.leave(before);
                 self.schedule.join(class);
@@ -523,7 +533,7 @@ where
         let Some(connection) = self.connections.get_mut(index) else { return };
         if connection.has_work() {
             connection.flags.insert(Flags::QUEUED);
-            self.schedule.push(connection.class, index);
+            self.schedule.push(connection.class(), index);
         } else if let Err(error) = self.desk.sys.rearm(&connection.socket, key, connection.waits())
         {
             self.lose(index, error);
@@ -572,7 +582,7 @@ where
         connection.flags.insert(reason);
         if !connection.flags.has(Flags::QUEUED) {
             connection.flags.insert(Flags::QUEUED);
-            self.schedule.push(connection.class, index);
+            self.schedule.push(connection.class(), index);
         }
     }
 
@@ -705,7 +715,7 @@ where
         let key = Key::connection(index, generation);
         self.desk.outside.forget::<M, S>(connection, key, &mut self.desk.sys);
         let connection = self.connections.remove(index)?;
-        self.schedule.leave(connection.class);
+        self.schedule.leave(connection.class());
         self.desk.turn.ties.handle.remove_load(self.number);
         self.summary.closed += 1;
         tracing::debug!(index, "closed");
