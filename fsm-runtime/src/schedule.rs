@@ -10,8 +10,8 @@ use crate::table::Class;
 /// still get one slice in 33.
 pub(crate) const PREFERRED_BURST: usize = 16;
 
-/// One slice in so many is a background connection's while others are busy: enough for a download
-/// to end some day, and so few that the others lose a sixteenth.
+/// Behind so many slices of normal connections the background gets one, while these are busy:
+/// enough for a download to end some day, and so few that the others lose a seventeenth.
 const BACKGROUND_SHARE: u32 = 16;
 
 /// The run queues of a worker.
@@ -21,7 +21,8 @@ pub(crate) struct Schedule {
     background: VecDeque<u32>,
     /// The preferred connections that are open, whether or not they are ready.
     open_preferred: usize,
-    /// The slices of others while background connections waited, since one of these was served.
+    /// The slices of normal connections while those of the background waited, since one of these
+    /// was served.
     passed: u32,
     /// There was such a slice since a turn last ended.
     is_busy: bool,
@@ -107,8 +108,8 @@ impl Schedule {
         self.choose_when_to_look_up();
     }
 
-    /// Takes note of a slice of somebody who is not a background connection. Tells whether the next
-    /// one is owed to the background.
+    /// Takes note of a normal connection's slice. Tells whether the next one is owed to the
+    /// background.
     pub(crate) fn pass(&mut self) -> bool {
         if self.background.is_empty() {
             return false;
