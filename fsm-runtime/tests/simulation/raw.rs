@@ -305,3 +305,46 @@ fn a_raw_action_makes_a_bounded_number_of_calls() {
     assert!(events.iter().all(|(_, moved)| *moved <= 1_024), "{events:?}");
     assert!(events.iter().filter(|(_, moved)| *moved == 1_024).count() >= 16);
 }
+
+/// Speaks before it listens, as much as one event may.
+#[derive(Machine)]
+#[machine(context = Speaker)]
+enum Speaking {
+    #[initial]
+    #[on(readable => speak -> Stay | Closed)]
+    #[ignores(eof, shutdown)]
+    #[after(5min without progress -> Closed)]
+    Talking,
+    #[terminal]
+    Closed,
+}
+
+struct Speaker {
+    left: usize,
+}
+
+impl Speaker {
+    fn speak(&mut self, io: &mut Io<'_, Speaking>) -> SpeakingSpeak {
+        while self.left > 0
+            && let Ok(count) = io.write(&vec![b'x'; self.left])
+        {
+            self.left -= count;
+        }
+        match io.read(&mut [0; 8]) {
+            Ok(_) => SpeakingSpeak::Closed,
+            Err(_) => SpeakingSpeak::Stay,
+        }
+    }
+}
+
+#[test]
+fn a_read_refused_for_what_was_written_is_no_sign_of_not_wanting_it() {
+    for reporting in MODES {
+        let mut sim = Simulation::<Speaking>::new(1, |_| Speaker { left: 64 * 1024 });
+        sim.reporting(reporting);
+        let client = sim.connect(Script::new().wait(Duration::from_millis(50)).send("hello"));
+        sim.run_for(Duration::from_secs(1));
+        assert_eq!(sim.received(client).len(), 64 * 1024);
+        assert!(sim.ended_at(client).is_some(), "{reporting:?}: hello was heard");
+    }
+}
