@@ -330,7 +330,7 @@ fn a_slow_input_that_leads_nowhere_is_told_of_as_an_input() {
     let mut sim = marking(1, Reporting::Edge);
     sim.slow_slice(Duration::from_millis(50));
     sim.connect(Script::new().wait(Duration::from_millis(80)).half_close());
-    let slow = sending(&mut sim, 0, 'n', 1);
+    let slow = sim.connect(Script::new().wait(Duration::from_millis(100)).send("n"));
     sim.take_long(slow, Duration::from_millis(70));
     tracing::subscriber::with_default(warnings.clone(), || sim.run_for(Duration::from_secs(1)));
     let told = warnings.0.lock().expect("one thread");
