@@ -68,7 +68,6 @@ pub(super) fn take_input_apart<M: Machine, S: Sys>(
     input: &mut [u8],
     desk: &mut Desk<M, S>,
 ) -> Result<(), End> {
-    desk.last_event = INPUT;
     if connection.flags.has(Flags::UNREAD) {
         return take_more_input(connection, input, desk);
     }
@@ -181,6 +180,7 @@ fn deliver_all_apart<M: Machine, S: Sys>(
     desk: &mut Desk<M, S>,
     window: &[u8],
 ) -> (usize, Result<(), End>) {
+    desk.last_event = INPUT;
     deliver_all(connection, desk, window)
 }
 
