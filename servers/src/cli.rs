@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::Parser;
+use fsm_runtime::table::Class;
 use fsm_runtime::{Address, Machine, Server, ServerError};
 use humantime::parse_duration;
 use tracing::level_filters::LevelFilter;
@@ -15,6 +16,9 @@ const FAILURE: u8 = 1;
 
 /// The exit status for a command line that makes no sense.
 const BAD_USAGE: i32 = 2;
+
+/// As [`fsm_runtime::DEFAULT_SLOW_SLICE`].
+const SLOW_SLICE: &str = "100ms";
 
 /// Not a doc comment, where the brackets would be a link.
 const LISTEN_HELP: &str =
@@ -26,21 +30,37 @@ pub struct Common {
     /// Where to listen.
     #[arg(long, value_name = "ADDR", required = true, help = LISTEN_HELP)]
     pub listen: Vec<Address>,
+    /// Listen here as well, and serve who connects here before everybody else
+    #[arg(long, value_name = "ADDR")]
+    pub prefer: Vec<Address>,
+    /// Listen here as well, and serve who connects here when there is time, or a little all the same
+    #[arg(long, value_name = "ADDR")]
+    pub background: Vec<Address>,
     /// How many threads serve, each with clients of its own [default: one for each core]
     #[arg(long, value_name = "N")]
     pub workers: Option<NonZero<usize>>,
     /// How long connections may take to end after SIGTERM or SIGINT; a second signal stops at once
     #[arg(long, value_name = "TIME", default_value = "30s", value_parser = parse_duration)]
     pub drain: Duration,
+    /// How long a client may keep the others waiting before a warning is logged
+    #[arg(long, value_name = "TIME", default_value = SLOW_SLICE, value_parser = parse_duration)]
+    pub slow_slice: Duration,
     /// What to log to standard error: off, error, warn, info, debug or trace
     #[arg(long, value_name = "LEVEL", default_value = "warn")]
     pub log: LevelFilter,
 }
 
 impl Common {
+    /// The server, listening wherever it was asked to.
+    fn bind<M: Machine>(&self) -> Result<Server<M>, ServerError> {
+        Server::bind(&self.listen)?
+            .bind_as(Class::Preferred, &self.prefer)?
+            .bind_as(Class::Background, &self.background)
+    }
+
     /// The server with what was asked for.
     fn apply<M: Machine>(&self, server: Server<M>) -> Server<M> {
-        let server = server.drain_limit(self.drain);
+        let server = server.drain_limit(self.drain).slow_slice(self.slow_slice);
         match self.workers {
             Some(workers) => server.workers(workers),
             None => server,
@@ -60,7 +80,7 @@ pub fn main<M: Machine, O: Parser>(
         .with_max_level(common(&options).log)
         .with_writer(std::io::stderr)
         .init();
-    let bound = Server::bind(&common(&options).listen);
+    let bound = common(&options).bind();
     let served = bound.and_then(Server::catch_signals).and_then(|server| {
         announce(&server);
         serve(common(&options).apply(server), options)
@@ -95,4 +115,14 @@ fn announce<M: Machine>(server: &Server<M>) {
         let _ = writeln!(output, "listening on {address}");
     }
     let _ = output.flush();
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{SLOW_SLICE, parse_duration};
+
+    #[test]
+    fn a_slice_is_slow_by_the_runtime_s_default() {
+        assert_eq!(parse_duration(SLOW_SLICE), Ok(fsm_runtime::DEFAULT_SLOW_SLICE));
+    }
 }
