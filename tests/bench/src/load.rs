@@ -265,6 +265,13 @@ pub fn hold(address: SocketAddr, connections: usize) -> io::Result<Vec<TcpStream
 pub struct Latencies(Vec<Duration>);
 
 impl Latencies {
+    /// Of these times.
+    #[must_use]
+    pub fn of(mut times: Vec<Duration>) -> Self {
+        times.sort_unstable();
+        Self(times)
+    }
+
     /// The time that so many of a thousand exchanges did not pass.
     #[must_use]
     pub fn permille(&self, permille: usize) -> Duration {
@@ -312,8 +319,7 @@ fn polite(address: SocketAddr, exchanges: u64) -> io::Result<Latencies> {
         exchange(&mut stream, 1, sequence)?;
         times.push(begun.elapsed());
     }
-    times.sort_unstable();
-    Ok(Latencies(times))
+    Ok(Latencies::of(times))
 }
 
 /// Writes without end from one thread and reads in another, until told to stop.
@@ -344,7 +350,7 @@ fn stream_until(address: SocketAddr, stop: &AtomicBool, moved: &AtomicU64) -> io
 
 /// The polite client shares its core with the greedy ones, and must not be measured waiting for
 /// them there.
-fn be_nice() -> io::Result<()> {
+pub(crate) fn be_nice() -> io::Result<()> {
     // On Linux a priority belongs to a thread, and no process means the calling one.
     Ok(setpriority_process(None, 19)?)
 }

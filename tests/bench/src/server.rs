@@ -29,25 +29,28 @@ pub struct Spec {
     pub name: &'static str,
     /// The program, or why there is none.
     pub program: Result<PathBuf, String>,
+    /// The words behind where it listens.
+    pub arguments: &'static [&'static str],
 }
 
 impl Spec {
     /// A peer that cargo built beside the bench.
     #[must_use]
     pub fn built(name: &'static str, program: &Path) -> Self {
-        Self { name, program: Ok(program.to_path_buf()) }
+        Self { name, program: Ok(program.to_path_buf()), arguments: &[] }
     }
 
     /// The hand-written C server, compiled now; without a C compiler the row says so.
     #[must_use]
     pub fn c() -> Self {
-        Self { name: "C", program: compile_c() }
+        Self { name: "C", program: compile_c(), arguments: &[] }
     }
 
     /// Our echo server, built now so that an old binary is never measured by mistake.
     #[must_use]
     pub fn ours() -> Self {
-        Self { name: "ours", program: build_ours() }
+        // One worker, as the servers that it is compared to have one.
+        Self { name: "ours", program: build_ours(), arguments: &["--workers", "1"] }
     }
 
     /// Starts it under `wrapper` (a tool that ends in running the command given to it), or plainly.
@@ -62,6 +65,7 @@ impl Spec {
         words.extend_from_slice(wrapper);
         words.push(program.display().to_string());
         words.extend(["--listen", "127.0.0.1:0"].map(String::from));
+        words.extend(self.arguments.iter().map(ToString::to_string));
         let mut child = Command::new(&words[0])
             .args(&words[1..])
             .stdin(Stdio::piped())
@@ -126,10 +130,15 @@ impl Server {
                 let _ = kill_process(pid, Signal::KILL);
             }
         });
-        let line = self.read_line();
+        let address = self.next_address();
         drop(ready);
         let _ = watchdog.join();
-        let line = line?;
+        address
+    }
+
+    /// The next address that it says it listens on, for a server that was given several.
+    pub fn next_address(&mut self) -> io::Result<SocketAddr> {
+        let line = self.read_line()?;
         line.strip_prefix("listening on ").and_then(|it| it.parse().ok()).ok_or_else(|| {
             io::Error::other(format!("{} said {line:?} and not where it listens", self.name))
         })
