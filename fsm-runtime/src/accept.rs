@@ -143,7 +143,7 @@ where
     }
 
     /// Takes in a new connection that was counted as this worker's. In a crowd it has usually sent
-    /// by the time it is accepted, so its first slice reads at once; otherwise the next wait reports
+    /// when it is accepted, so its first slice reads at once; otherwise the next wait reports
     /// what is there, and comes as soon. `class` is that of the listener.
     pub(crate) fn admit(
         &mut self,

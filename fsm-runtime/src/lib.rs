@@ -8,8 +8,8 @@
 //!   [`Chunks`] and [`LengthPrefixed`] are ready-made input alphabets; a protocol brings its own by
 //!   [`Input`].
 //! - **Doing**: [`Server`] binds [`Address`]es, runs a machine, and answers a [`Summary`] when it
-//!   is stopped by a signal or through [`Stop`]. [`Accepted`] gives a connection its context and its
-//!   [class](table::Class).
+//!   is stopped by a signal or through [`Stop`]. [`Accepted`] gives a connection its context and
+//!   its [class](table::Class).
 //! - **Looking**: [`table`] is the machine as data, and draws itself.
 //!
 //! Without the feature `server`, which is on by default, the crate needs only `core` and serves

@@ -33,7 +33,7 @@ pub struct Common {
     /// Listen here as well, and serve who connects here before everybody else
     #[arg(long, value_name = "ADDR")]
     pub prefer: Vec<Address>,
-    /// Listen here as well, and serve who connects here when there is time, or a little all the same
+    /// Listen here as well, and serve who connects here when there is time, but always a little
     #[arg(long, value_name = "ADDR")]
     pub background: Vec<Address>,
     /// How many threads serve, each with clients of its own [default: one for each core]

@@ -1,5 +1,5 @@
-//! The server of the bench `classes`: it works on every chunk before it answers, so that a full read
-//! takes about 50 microseconds. Where a client connects says its class.
+//! The server of the bench `classes`: it works on every chunk before it answers, so that a full
+//! read takes about 50 microseconds. Where a client connects says its class.
 
 use std::process::ExitCode;
 
