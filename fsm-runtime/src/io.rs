@@ -60,12 +60,12 @@ impl<'a, M: Machine> Io<'a, M> {
     }
 
     /// Reads from the socket, for actions of a `readable` row. Answers the number of bytes; zero is
-    /// the peer's end of input.
+    /// the peer's end of input, unless the buffer is empty.
     ///
     /// # Errors
     /// [`io::ErrorKind::WouldBlock`] where nothing is there now, or where the slice has moved its
     /// 64 KiB and others have their turn: either way `readable` comes again. Otherwise what the
-    /// socket died of.
+    /// socket died of; the action need do nothing about it, since `lost` follows.
     pub fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         self.socket.as_mut().map_or_else(would_block, |socket| socket.read(buffer))
     }
@@ -77,7 +77,7 @@ impl<'a, M: Machine> Io<'a, M> {
     /// # Errors
     /// [`io::ErrorKind::WouldBlock`] where nothing can be taken now, or where the slice has moved
     /// its 64 KiB and others have their turn: either way `writable` comes again. Otherwise what the
-    /// socket died of.
+    /// socket died of; the action need do nothing about it, since `lost` follows.
     pub fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         if self.out.queued() > 0 {
             return would_block();

@@ -1,8 +1,9 @@
 //! Connection state machines from a declarative table, and the event loop that runs them.
 //!
 //! An author annotates an enum; [`#[derive(Machine)]`](derive@Machine) turns its rows into a state
-//! machine; [`Server`] runs one machine a connection, thousands in one thread. Start with the
-//! derive's page for the language, and with [`testing`] to try a machine without a socket.
+//! machine; [`Server`] runs one machine a connection, thousands in one thread, on a thread for each
+//! core. Start with the derive's page for the language, and with [`testing`] to try a machine
+//! without a socket.
 //!
 //! - **Deciding**: [`Machine`], [`Event`], [`Io`] and [`Out`] are what actions meet. [`Lines`],
 //!   [`Chunks`] and [`LengthPrefixed`] are ready-made input alphabets; a protocol brings its own by
@@ -10,6 +11,9 @@
 //! - **Doing**: [`Server`] binds [`Address`]es, runs a machine, and answers a [`Summary`] when it
 //!   is stopped by a signal or through [`Stop`]. [`Accepted`] gives a connection its context and
 //!   its [class](table::Class).
+//! - **Together**: machines send to each other by [`Io::tell`] and through [`Topic`]s, other threads
+//!   by a [`Handle`]; work that blocks is done by [`Io::offload`] and comes back as `reply`, and a
+//!   [`Ticket`] is the right to answer from anywhere.
 //! - **Looking**: [`table`] is the machine as data, and draws itself.
 //!
 //! Without the feature `server`, which is on by default, the crate needs only `core` and serves
@@ -24,6 +28,8 @@ pub mod testing;
 mod accept;
 #[cfg(feature = "server")]
 mod accepted;
+#[cfg(feature = "server")]
+mod allowance;
 mod answer;
 #[cfg(feature = "server")]
 mod buffers;
@@ -32,6 +38,8 @@ mod connection;
 #[cfg(feature = "server")]
 mod decode;
 mod diagram;
+#[cfg(feature = "server")]
+mod door;
 #[cfg(feature = "server")]
 mod inbox;
 #[cfg(feature = "server")]
@@ -90,7 +98,7 @@ pub use fsm_macros::Machine;
 #[cfg(feature = "server")]
 pub use io::{Io, Out};
 #[cfg(feature = "server")]
-pub use listener::BindError;
+pub use listener::{BindError, DEFAULT_KEEP_ALIVE, KEEP_ALIVES};
 #[cfg(feature = "server")]
 pub use machine::{Deadlines, Event, Machine};
 #[cfg(feature = "server")]

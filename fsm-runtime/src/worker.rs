@@ -17,7 +17,7 @@ use crate::io::{Ties, Turn};
 use crate::key::{Key, Source};
 use crate::machine::{INPUT, Machine};
 use crate::mail::Mailbag;
-use crate::mesh::Mail;
+use crate::mesh::{HEARS_STOPS, Mail};
 use crate::peer::Peer;
 use crate::schedule::{PREFERRED_BURST, Schedule};
 use crate::slab::Slab;
@@ -243,7 +243,7 @@ where
     fn how_long(&self) -> Wait {
         let has_work = !self.schedule.is_empty() || !self.accepting.ready.is_empty();
         // To go to sleep comes last: from then on whoever sends has to wake the worker.
-        if has_work || !self.mail.is_empty() || !self.desk.turn.ties.handle.sleep(self.number) {
+        if has_work || !self.mail.is_empty() || !self.desk.turn.ties.post.inbox().sleep() {
             return Wait::Poll;
         }
         let mut next = self.wheel.next();
@@ -571,7 +571,10 @@ where
         if let Drain::Draining(until) = self.drain
             && !is_before(self.desk.now, until)
         {
-            tracing::warn!(open = self.connections.len(), "the drain limit has passed");
+            // The worker that hears of stops may be here only because others are not done.
+            if self.connections.len() > 0 {
+                tracing::warn!(open = self.connections.len(), "the drain limit has passed");
+            }
             self.cut_off();
         }
     }
@@ -628,7 +631,9 @@ where
     fn is_done(&self) -> bool {
         match self.drain {
             Drain::Running => false,
-            Drain::Draining(_) => self.connections.len() == 0 && self.has_all_arrivals(),
+            Drain::Draining(_) => {
+                self.connections.len() == 0 && self.has_all_arrivals() && !self.hears_for_others()
+            }
             Drain::Stopped => true,
         }
     }
@@ -636,6 +641,11 @@ where
     /// Tells whether no worker can hand over any more connections to this one.
     fn has_all_arrivals(&self) -> bool {
         self.handing.is_empty()
+    }
+
+    /// Tells whether another request to stop would be heard by this worker alone.
+    fn hears_for_others(&self) -> bool {
+        self.number == HEARS_STOPS && !self.desk.turn.ties.handle.others_have_ended(self.number)
     }
 
     /// Tells whether the server has been asked to stop.
@@ -674,6 +684,7 @@ where
                 return;
             }
             self.summary.panics += 1;
+            self.desk.turn.undo();
         }
     }
 
@@ -689,6 +700,7 @@ where
         }));
         if told.is_err() {
             self.summary.panics += 1;
+            self.desk.turn.undo();
             self.entomb(index);
         }
         self.desk.output.clear();
@@ -716,7 +728,7 @@ where
         self.desk.outside.forget::<M, S>(connection, key, &mut self.desk.sys);
         let connection = self.connections.remove(index)?;
         self.schedule.leave(connection.class());
-        self.desk.turn.ties.handle.remove_load(self.number);
+        self.count_out_at(index);
         self.summary.closed += 1;
         tracing::debug!(index, "closed");
         Some(self.take_apart(connection))

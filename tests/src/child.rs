@@ -5,7 +5,7 @@
 
 use std::collections::HashSet;
 use std::fs;
-use std::io::{BufRead, BufReader, Read};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -180,6 +180,19 @@ impl Served {
         TICK * ticks
     }
 
+    /// The bytes it holds from its allocator, if it is one that counts them.
+    ///
+    /// # Panics
+    /// Where it does not answer.
+    pub fn heap(&mut self) -> usize {
+        let stdin = self.process.stdin.as_mut().expect("held until its end");
+        writeln!(stdin, "heap").expect("it listens to it");
+        let mut answer = String::new();
+        let stdout = self.stdout.as_mut().expect("taken once, at the end");
+        stdout.read_line(&mut answer).expect("standard output is text");
+        answer.trim_end().parse().expect("a number of bytes")
+    }
+
     /// The memory it holds, in bytes.
     ///
     /// # Panics
@@ -189,6 +202,19 @@ impl Served {
         let statm = fs::read_to_string(self.proc("statm")).expect("it runs");
         let pages = statm.split(' ').nth(1).expect("the second field is the resident set");
         pages.parse::<usize>().expect("a number") * rustix::param::page_size()
+    }
+
+    /// The most memory it has held since it started, in bytes.
+    ///
+    /// # Panics
+    /// Where it has ended.
+    #[cfg(target_os = "linux")]
+    #[must_use]
+    pub fn peak(&self) -> usize {
+        let status = fs::read_to_string(self.proc("status")).expect("it runs");
+        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+        let kibibytes = line.and_then(|line| line.trim().strip_suffix(" kB"));
+        kibibytes.and_then(|number| number.parse::<usize>().ok()).expect("proc(5)") * 1024
     }
 
     /// Lets it open so many descriptors more and no others. The limit is one of numbers, not of how

@@ -82,8 +82,10 @@ const LAYERS: &[(&str, &[&[&str]])] = &[
             &["listener"],
             &["sys"],
             &["real"],
+            &["allowance"],
             &["slab"],
             &["wheel"],
+            &["door"],
             &["summary"],
             &["buffers"],
             &["operations"],
@@ -99,7 +101,7 @@ const LAYERS: &[(&str, &[&[&str]])] = &[
             &["lib"],
         ],
     ),
-    ("servers/src", &[&["cli"], &["echo"], &["lib"], &["bin"]]),
+    ("servers/src", &[&["cli"], &["echo"], &["thank_you"], &["chat"], &["lib"], &["bin"]]),
 ];
 
 /// Words that must not be left behind, and what to do about each.

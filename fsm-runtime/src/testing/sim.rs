@@ -50,12 +50,16 @@ mod trace;
 mod wire;
 
 use std::io;
+use std::net::IpAddr;
+use std::num::NonZero;
+use std::sync::Arc;
 use std::time::Duration;
 
 pub use script::Script;
 pub use settings::{Faults, Network, Reporting};
 
 use crate::accepted::Accepted;
+use crate::door::Door;
 use crate::io::Ties;
 use crate::machine::Machine;
 use crate::mesh::{DEFAULT_INBOX, Handle, Post};
@@ -215,6 +219,17 @@ where
         self.worker.desk.sys.take_long(client.0, time);
     }
 
+    /// How many connections are let in at once, and how many of one address, if that is limited.
+    /// To be chosen before the first run.
+    pub fn limits(
+        &mut self,
+        connections: Option<NonZero<usize>>,
+        per_address: Option<NonZero<usize>>,
+    ) -> &mut Self {
+        self.worker.accepting.door = Arc::new(Door::new(connections, per_address));
+        self
+    }
+
     /// A client connects and does what its script says.
     pub fn connect(&mut self, script: Script) -> ClientId {
         self.connect_at(0, script)
@@ -227,6 +242,13 @@ where
     pub fn connect_at(&mut self, listener: usize, script: Script) -> ClientId {
         self.worker.desk.sys.is_idle = false;
         ClientId(self.worker.desk.sys.connect(listener, script))
+    }
+
+    /// As [`Simulation::connect`], from another address than that of this machine.
+    pub fn connect_from(&mut self, source: IpAddr, script: Script) -> ClientId {
+        let client = self.connect(script);
+        self.worker.desk.sys.wires[client.0].source = Some(source);
+        client
     }
 
     /// A client goes on with more steps behind those of its script.
@@ -373,7 +395,7 @@ where
     /// Balances the ledger of every client, and the sockets against the connections.
     ///
     /// # Panics
-    /// When a byte is missing, changed or out of order, or when a socket was forgotten.
+    /// When a byte is missing, changed or out of order, or when a socket or a place was forgotten.
     pub fn check(&self) {
         let system = &self.worker.desk.sys;
         for (number, wire) in system.wires.iter().enumerate() {
@@ -383,6 +405,9 @@ where
         }
         let served = if self.outcome.is_some() { 0 } else { self.worker.open() };
         assert_eq!(system.open, served, "seed {}: open sockets and connections", self.seed);
+        if let Some(taken) = self.worker.accepting.door.taken() {
+            assert_eq!(taken, served, "seed {}: places taken and connections", self.seed);
+        }
     }
 }
 

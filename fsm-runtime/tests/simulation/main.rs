@@ -8,6 +8,7 @@ mod classes;
 mod deadlines;
 mod drain;
 mod faults;
+mod limits;
 mod machines;
 mod order;
 mod panics;

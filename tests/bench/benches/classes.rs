@@ -40,7 +40,7 @@ fn main() -> io::Result<ExitCode> {
     let options = Options::from_command_line();
     pin::client()?;
     let mut spec = Spec::built("busy", Path::new(env!("CARGO_BIN_EXE_busy")));
-    spec.arguments = &ARGUMENTS;
+    spec.arguments = ARGUMENTS.map(String::from).to_vec();
     let mut server = spec.start(&[])?;
     let addresses = Addresses {
         normal: server.address,

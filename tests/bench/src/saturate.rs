@@ -78,7 +78,7 @@ fn exchange_for(address: SocketAddr, time: Duration) -> io::Result<Latencies> {
         exchange(&mut stream, 1, times.len() as u64)?;
         times.push(sent.elapsed());
     }
-    Ok(Latencies::of(times))
+    Ok(Latencies::new(times))
 }
 
 /// Writes on every connection whenever there is room. Answers the bytes sent between `start` and

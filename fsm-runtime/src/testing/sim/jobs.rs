@@ -34,11 +34,11 @@ impl Jobs {
     pub(super) fn add(&mut self, ends: u64, slot: Slot, work: Work) -> JobId {
         self.next += 1;
         self.waiting.insert((ends, self.next), (slot, work));
-        JobId::new(self.next)
+        JobId(self.next)
     }
 
     pub(super) fn cancel(&mut self, job: JobId) {
-        let found = self.waiting.keys().find(|(_, number)| JobId::new(*number) == job).copied();
+        let found = self.waiting.keys().find(|(_, number)| JobId(*number) == job).copied();
         if let Some(found) = found {
             self.waiting.remove(&found);
             self.cancelled += 1;

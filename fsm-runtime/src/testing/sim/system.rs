@@ -493,7 +493,8 @@ impl Sys for System {
         self.open += 1;
         self.wires[number].server.phase = Phase::Open;
         let port = u16::try_from(FIRST_PORT + number % 60_000).unwrap_or(u16::MAX);
-        Accept::Socket(number, Peer::Tcp(SocketAddr::from((Ipv4Addr::LOCALHOST, port))))
+        let source = self.wires[number].source.unwrap_or(Ipv4Addr::LOCALHOST.into());
+        Accept::Socket(number, Peer::Tcp(SocketAddr::from((source, port))))
     }
 
     fn class_at(&self, listener: usize) -> Option<Class> {
