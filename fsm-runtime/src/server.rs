@@ -211,8 +211,8 @@ impl<M: Machine> Server<M> {
         self
     }
 
-    /// How long a slice may take before a warning is logged with machine, state, event and time, and
-    /// counted in [`Summary::slow_slices`]; [`DEFAULT_SLOW_SLICE`] without it. A slice is what
+    /// How long a slice may take before a warning is logged with machine, state, event and time,
+    /// and counted in [`Summary::slow_slices`]; [`DEFAULT_SLOW_SLICE`] without it. A slice is what
     /// one connection does before others have their turn, so an action that blocks shows here.
     #[must_use]
     pub fn slow_slice(mut self, limit: Duration) -> Self {

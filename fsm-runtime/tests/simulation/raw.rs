@@ -266,7 +266,7 @@ fn hogging(seed: u64, call: usize, bytes: usize) -> Vec<(char, usize)> {
         client_buffer: bytes,
         ..Network::default()
     };
-    sim.network(roomy).reporting(MODES[usize::from(seed % 2 == 0)]);
+    sim.network(roomy).reporting(MODES[usize::from(seed.is_multiple_of(2))]);
     let script = || Script::new().wait(Duration::from_millis(50)).send(vec![b'x'; bytes]);
     let clients = [(); 2].map(|()| sim.connect(script().half_close()));
     sim.run();
