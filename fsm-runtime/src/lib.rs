@@ -12,8 +12,8 @@
 //!   is stopped by a signal or through [`Stop`]. [`Accepted`] gives a connection its context and
 //!   its [class](table::Class).
 //! - **Together**: machines send to each other by [`Io::tell`] and through [`Topic`]s, other
-//!   threads by a [`Handle`]; work that blocks is done by [`Io::offload`] and comes back as `reply`,
-//!   and a [`Ticket`] is the right to answer from anywhere.
+//!   threads by a [`Handle`]; work that blocks is done by [`Io::offload`] and comes back as
+//!   `reply`, and a [`Ticket`] is the right to answer from anywhere.
 //! - **Looking**: [`table`] is the machine as data, and draws itself.
 //!
 //! Without the feature `server`, which is on by default, the crate needs only `core` and serves

@@ -142,7 +142,7 @@ fn change_classes(address: &str, client: usize) {
     stream.set_read_timeout(Some(PATIENCE)).expect("set");
     let lines: Vec<u8> =
         (0..400).flat_map(|at| [b"pnbbpp"[(at * (client + 1) + at / 7) % 6], b'\n']).collect();
-    let at_once = if client % 4 == 0 { lines.len() } else { 2 };
+    let at_once = if client.is_multiple_of(4) { lines.len() } else { 2 };
     for lines in lines.chunks(at_once) {
         let mut received = vec![0; lines.len()];
         stream.write_all(lines).expect("sent");
