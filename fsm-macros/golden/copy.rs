@@ -153,7 +153,7 @@ const _: () = {
                         leave: None,
                         decode: None,
                         shed: Shed::Idle,
-                        class: Class::Normal,
+                        class: None,
                     },
                     State {
                         name: "Opening",
@@ -228,7 +228,7 @@ const _: () = {
                         leave: None,
                         decode: None,
                         shed: Shed::Idle,
-                        class: Class::Normal,
+                        class: None,
                     },
                     State {
                         name: "Sending",
@@ -308,7 +308,7 @@ const _: () = {
                         leave: Some("note"),
                         decode: None,
                         shed: Shed::Idle,
-                        class: Class::Normal,
+                        class: None,
                     },
                     State {
                         name: "Closed",
@@ -325,7 +325,7 @@ const _: () = {
                         leave: None,
                         decode: None,
                         shed: Shed::Idle,
-                        class: Class::Normal,
+                        class: None,
                     },
                 ],
                 groups: &[
@@ -337,6 +337,7 @@ const _: () = {
                 stall: ::core::time::Duration::from_secs(30),
                 backlog: 262144,
                 plain: false,
+                class: None,
             }
         };
         #[inline]

@@ -62,7 +62,7 @@ const _: () = {
                         leave: None,
                         decode: None,
                         shed: Shed::Idle,
-                        class: Class::Normal,
+                        class: None,
                     },
                     State {
                         name: "Unlocked",
@@ -103,13 +103,14 @@ const _: () = {
                         leave: None,
                         decode: None,
                         shed: Shed::Idle,
-                        class: Class::Normal,
+                        class: None,
                     },
                 ],
                 groups: &[],
                 stall: ::core::time::Duration::from_secs(30),
                 backlog: 262144,
                 plain: true,
+                class: None,
             }
         };
         /// A new machine, in its initial state.

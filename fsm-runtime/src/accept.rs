@@ -5,6 +5,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::accepted::Accepted;
 use crate::connection::{Connection, Flags, ticks};
 use crate::door::{Door, Origin};
 use crate::listener::BACKLOG;
@@ -12,6 +13,7 @@ use crate::machine::Machine;
 use crate::mesh::Mail;
 use crate::peer::Peer;
 use crate::sys::{Accept, Ready, Sys};
+use crate::table::Class;
 use crate::wheel::is_before;
 use crate::worker::Worker;
 
@@ -83,7 +85,7 @@ where
     M: Machine,
     M::Decoder: Clone,
     S: Sys,
-    F: FnMut(&Peer) -> M::Context,
+    F: FnMut(&Peer) -> Accepted<M::Context>,
 {
     /// The worker with a door that it shares with others, before which the kernel lets so many
     /// wait.
@@ -119,7 +121,8 @@ where
             };
             match accepted {
                 Accept::Socket(socket, peer) => {
-                    self.place(socket, peer, crowded);
+                    let class = self.desk.sys.class_at(listener);
+                    self.place(socket, peer, class, crowded);
                     if !crowded && self.desk.sys.reports_listeners_by_level() {
                         self.accepting.ready.pop();
                     }
@@ -170,7 +173,8 @@ where
                     Some(Accept::Socket(socket, peer)) => {
                         if let Some(socket) = self.welcome(socket, &peer) {
                             self.desk.turn.ties.handle.add_load(self.number);
-                            self.admit(socket, &peer, true);
+                            let class = self.desk.sys.class_at(listener);
+                            self.admit(socket, &peer, class, true);
                         }
                     }
                     Some(Accept::Retry) => self.summary.failed_accepts += 1,
@@ -231,37 +235,46 @@ where
 
     /// Takes in a new connection, or hands it over to a worker that has clearly fewer: before its
     /// machine exists, since no machine ever moves.
-    fn place(&mut self, socket: S::Socket, peer: Peer, crowded: bool) {
+    fn place(&mut self, socket: S::Socket, peer: Peer, class: Option<Class>, crowded: bool) {
         let Some(socket) = self.welcome(socket, &peer) else { return };
         let handle = &self.desk.turn.ties.handle;
         let target = least_loaded(handle.loads(), self.number);
         let worker = target.unwrap_or(self.number);
         handle.add_load(worker);
         if worker == self.number {
-            return self.admit(socket, &peer, crowded);
+            return self.admit(socket, &peer, class, crowded);
         }
         self.summary.handed_over += 1;
-        self.desk.sys.hand_over(worker, socket, peer);
+        self.desk.sys.hand_over(worker, socket, peer, class);
         self.desk.turn.ties.handle.post(worker, Mail::Arrival);
     }
 
     /// Takes in a new connection that was counted as this worker's. In a crowd it has usually sent
     /// by the time it is accepted, so its first slice reads at once; otherwise the next wait tells
-    /// what is there, and comes as soon.
-    pub(crate) fn admit(&mut self, socket: S::Socket, peer: &Peer, crowded: bool) {
+    /// what is there, and comes as soon. `class` is that of the listener.
+    pub(crate) fn admit(
+        &mut self,
+        socket: S::Socket,
+        peer: &Peer,
+        class: Option<Class>,
+        crowded: bool,
+    ) {
         self.accepting.refuses = false;
         let made =
             catch_unwind(AssertUnwindSafe(|| ((self.make_context)(peer), self.decoder.clone())));
-        let Ok((context, decoder)) = made else {
+        let Ok((Accepted { context, class: own }, decoder)) = made else {
             self.summary.panics += 1;
             tracing::error!(%peer, "making the context of a connection panicked");
             self.count_out(Origin::of(peer));
             return self.desk.sys.close(socket);
         };
         let ready = if crowded { Ready::READ.and(Ready::WRITE) } else { Ready::WRITE };
-        let connection = Connection::new(socket, ready, decoder, context, self.desk.now);
+        let standing = own.or(class).or(M::TABLE.class).unwrap_or_default();
+        let connection = Connection::new(socket, ready, decoder, context, standing, self.desk.now);
+        let class = connection.class();
         match self.connections.insert(connection) {
             Ok((index, _)) => {
+                self.schedule.join(class);
                 self.summary.accepted += 1;
                 tracing::debug!(%peer, index, "accepted");
                 if self.accepting.door.asks_for_origins() {

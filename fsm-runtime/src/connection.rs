@@ -6,7 +6,7 @@ use crate::buffers::Buffers;
 use crate::io::Turn;
 use crate::machine::Machine;
 use crate::sys::Ready;
-use crate::table::{DeadlineKind, Interest};
+use crate::table::{Class, DeadlineKind, Interest};
 use crate::wheel::{Link, is_before};
 use std::time::Duration;
 
@@ -118,9 +118,20 @@ impl Flags {
     pub(crate) const OPERATING: Self = Self(1 << 15);
     /// It has joined a topic, and perhaps left it.
     pub(crate) const MEMBER: Self = Self(1 << 16);
+    /// It is watched and queued as a preferred connection.
+    const PREFERRED: Self = Self(1 << 17);
+    /// It is queued as a background connection.
+    const BACKGROUND: Self = Self(1 << 18);
+    /// It is one of the two, so it is not served just as it comes.
+    pub(crate) const CLASSED: Self = Self::PREFERRED.and(Self::BACKGROUND);
+    /// It is preferred in states that say nothing of it.
+    const STANDS_PREFERRED: Self = Self(1 << 19);
+    /// It is a background connection in states that say nothing of it.
+    const STANDS_BACKGROUND: Self = Self(1 << 20);
 
     /// What a slice need not look at.
-    const ELSEWHERE: Self = Self::OPERATING.and(Self::MEMBER);
+    const ELSEWHERE: Self =
+        Self::OPERATING.and(Self::MEMBER).and(Self::STANDS_PREFERRED).and(Self::STANDS_BACKGROUND);
 
     pub(crate) const fn and(self, other: Self) -> Self {
         Self(self.0 | other.0)
@@ -164,16 +175,22 @@ pub(crate) enum Overdue {
 }
 
 impl<M: Machine, K> Connection<M, K> {
+    /// Some state of the machine has a class of its own, so that the class may change.
+    const HAS_CLASSES: bool = M::TABLE.has_classes();
+
+    /// A connection that nobody has served yet. `standing` is its class in states that say nothing
+    /// of it.
     pub(crate) fn new(
         socket: K,
         ready: Ready,
         decoder: M::Decoder,
         context: M::Context,
+        standing: Class,
         now: u32,
     ) -> Self {
         let machine = M::initial();
         let interest = machine.interest();
-        Self {
+        let mut connection = Self {
             socket,
             ready,
             interest,
@@ -184,7 +201,51 @@ impl<M: Machine, K> Connection<M, K> {
             decoder,
             machine,
             context,
+        };
+        connection.flags.set(Flags::STANDS_PREFERRED, standing == Class::Preferred);
+        connection.flags.set(Flags::STANDS_BACKGROUND, standing == Class::Background);
+        connection.set_class(connection.class_of_state());
+        connection
+    }
+
+    /// The class by which it is watched and queued.
+    pub(crate) fn class(&self) -> Class {
+        if self.flags.has(Flags::PREFERRED) {
+            Class::Preferred
+        } else if self.flags.has(Flags::BACKGROUND) {
+            Class::Background
+        } else {
+            Class::Normal
         }
+    }
+
+    /// The class that the present state gives it, or else the one it stands in.
+    fn class_of_state(&self) -> Class {
+        let standing = if self.flags.has(Flags::STANDS_PREFERRED) {
+            Class::Preferred
+        } else if self.flags.has(Flags::STANDS_BACKGROUND) {
+            Class::Background
+        } else {
+            Class::Normal
+        };
+        M::TABLE.states[self.machine.state()].class.unwrap_or(standing)
+    }
+
+    fn set_class(&mut self, class: Class) {
+        self.flags.set(Flags::PREFERRED, class == Class::Preferred);
+        self.flags.set(Flags::BACKGROUND, class == Class::Background);
+    }
+
+    /// Takes note of the class that the present state gives it. Answers the one it had before, if
+    /// that was another.
+    #[inline]
+    pub(crate) fn change_class(&mut self) -> Option<Class> {
+        if !Self::HAS_CLASSES {
+            return None;
+        }
+        let (old, new) = (self.class(), self.class_of_state());
+        self.set_class(new);
+        (old != new).then_some(old)
     }
 
     /// Tells whether nothing but input can be of interest, so that the short path will do.

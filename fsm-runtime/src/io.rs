@@ -63,8 +63,9 @@ impl<'a, M: Machine> Io<'a, M> {
     /// the peer's end of input, unless the buffer is empty.
     ///
     /// # Errors
-    /// [`io::ErrorKind::WouldBlock`] where nothing is there now, otherwise what the socket died of;
-    /// the action need do nothing about it, since `lost` follows.
+    /// [`io::ErrorKind::WouldBlock`] where nothing is there now, or where the slice has moved its
+    /// 64 KiB and others have their turn: either way `readable` comes again. Otherwise what the
+    /// socket died of; the action need do nothing about it, since `lost` follows.
     pub fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         self.socket.as_mut().map_or_else(would_block, |socket| socket.read(buffer))
     }
@@ -74,8 +75,9 @@ impl<'a, M: Machine> Io<'a, M> {
     /// Queued output goes first: while some is unsent, nothing more is taken.
     ///
     /// # Errors
-    /// [`io::ErrorKind::WouldBlock`] where nothing can be taken now, otherwise what the socket died
-    /// of; the action need do nothing about it, since `lost` follows.
+    /// [`io::ErrorKind::WouldBlock`] where nothing can be taken now, or where the slice has moved
+    /// its 64 KiB and others have their turn: either way `writable` comes again. Otherwise what the
+    /// socket died of; the action need do nothing about it, since `lost` follows.
     pub fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         if self.out.queued() > 0 {
             return would_block();

@@ -55,6 +55,13 @@ impl Key {
     ))]
     pub(crate) const INBOX: Self = Self((OWN << INDEX_BITS) | 2);
 
+    /// The poller of the preferred connections, within the worker's own.
+    #[cfg(any(
+        test,
+        all(target_os = "linux", not(polling_test_poll_backend), not(feature = "portable"))
+    ))]
+    pub(crate) const PREFERRED: Self = Self((OWN << INDEX_BITS) | 3);
+
     /// A listener by its number.
     pub(crate) const fn listener(number: usize) -> Self {
         Self((LISTENER << INDEX_BITS) | (number & INDEX_MASK))
@@ -125,6 +132,7 @@ mod tests {
         assert_eq!(Key::listener(3).source(), Source::Listener(3));
         assert_eq!(Key::CONTROL.source(), Source::Control);
         assert_eq!(Key::TIMER.source(), Source::Unknown);
+        assert_eq!(Key::PREFERRED.source(), Source::Unknown);
         assert_eq!(Key::from_word(usize::MAX).source(), Source::Unknown);
     }
 

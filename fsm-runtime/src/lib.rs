@@ -9,10 +9,11 @@
 //!   [`Chunks`] and [`LengthPrefixed`] are ready-made input alphabets; a protocol brings its own by
 //!   [`Input`].
 //! - **Doing**: [`Server`] binds [`Address`]es, runs a machine, and answers a [`Summary`] when it
-//!   is stopped by a signal or through [`Stop`].
-//! - **Together**: machines send to each other by [`Io::tell`] and through [`Topic`]s, and other
-//!   threads by a [`Handle`]; work that blocks is done by [`Io::offload`] and comes back as `reply`,
-//!   and a [`Ticket`] is the right to answer from anywhere.
+//!   is stopped by a signal or through [`Stop`]. [`Accepted`] gives a connection its context and
+//!   its [class](table::Class).
+//! - **Together**: machines send to each other by [`Io::tell`] and through [`Topic`]s, other
+//!   threads by a [`Handle`]; work that blocks is done by [`Io::offload`] and comes back as
+//!   `reply`, and a [`Ticket`] is the right to answer from anywhere.
 //! - **Looking**: [`table`] is the machine as data, and draws itself.
 //!
 //! Without the feature `server`, which is on by default, the crate needs only `core` and serves
@@ -25,6 +26,8 @@ pub mod testing;
 
 #[cfg(feature = "server")]
 mod accept;
+#[cfg(feature = "server")]
+mod accepted;
 #[cfg(feature = "server")]
 mod allowance;
 mod answer;
@@ -64,6 +67,8 @@ mod pool;
 #[cfg(feature = "server")]
 mod real;
 #[cfg(feature = "server")]
+mod schedule;
+#[cfg(feature = "server")]
 mod server;
 #[cfg(feature = "server")]
 mod slab;
@@ -82,6 +87,8 @@ mod wheel;
 #[cfg(feature = "server")]
 mod worker;
 
+#[cfg(feature = "server")]
+pub use accepted::Accepted;
 pub use answer::{Fallible, IntoLimit};
 #[cfg(feature = "server")]
 pub use decode::{
@@ -104,6 +111,8 @@ pub use peer::{Address, AddressError, Peer};
 pub use server::{DEFAULT_DRAIN_LIMIT, DEFAULT_POOL, Server, ServerError, Stop};
 #[cfg(feature = "server")]
 pub use summary::Summary;
+#[cfg(feature = "server")]
+pub use worker::DEFAULT_SLOW_SLICE;
 
 /// The README's code is compiled and run with the other examples.
 #[cfg(all(doctest, feature = "server"))]

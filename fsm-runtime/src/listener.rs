@@ -16,6 +16,7 @@ use rustix::net::{
 };
 
 use crate::peer::Address;
+use crate::table::Class;
 
 /// The connections the kernel keeps ready to be accepted. The system's own limit is 4,096 since
 /// Linux 5.4; the 128 that `std` asks for overflow in a burst.
@@ -56,6 +57,7 @@ pub(crate) struct Listener {
     socket: OwnedFd,
     address: Address,
     path: Option<PathBuf>,
+    class: Option<Class>,
     options: Options,
 }
 
@@ -100,6 +102,17 @@ impl Listener {
         bound.map_err(|error| BindError { address: address.clone(), error: error.into() })
     }
 
+    /// Gives those who connect here a class.
+    pub(crate) fn with_class(mut self, class: Option<Class>) -> Self {
+        self.class = class;
+        self
+    }
+
+    /// The class of those who connect here, if they are given one.
+    pub(crate) fn class(&self) -> Option<Class> {
+        self.class
+    }
+
     /// The address listened on, with the port that the system chose.
     pub(crate) fn address(&self) -> &Address {
         &self.address
@@ -116,7 +129,7 @@ impl Listener {
             return Ok(None);
         }
         match bind_tcp(tcp, Standing::Beside, self.options) {
-            Ok(listener) => Ok(Some(listener)),
+            Ok(listener) => Ok(Some(listener.with_class(self.class))),
             Err(error) => Err(BindError { address: self.address.clone(), error: error.into() }),
         }
     }
@@ -190,7 +203,7 @@ fn bind_tcp(address: SocketAddr, standing: Standing, options: Options) -> Result
     }
     listen(&socket, i32::from(options.backlog))?;
     let bound = SocketAddr::try_from(getsockname(&socket)?).unwrap_or(address);
-    Ok(Listener { socket, address: Address::Tcp(bound), path: None, options })
+    Ok(Listener { socket, address: Address::Tcp(bound), path: None, class: None, options })
 }
 
 /// Has the system ask silent peers whether they still live, and lose those who do not answer: one
@@ -240,8 +253,8 @@ fn bind_unix(path: &Path) -> Result<Listener, Errno> {
     }
     let options = Options::default();
     listen(&socket, i32::from(options.backlog))?;
-    let address = Address::Unix(path.to_owned());
-    Ok(Listener { socket, address, path: Some(path.to_owned()), options })
+    let (address, path) = (Address::Unix(path.to_owned()), Some(path.to_owned()));
+    Ok(Listener { socket, address, path, class: None, options })
 }
 
 /// Tells whether the path is a socket's. Connecting to any other file is refused as well, and

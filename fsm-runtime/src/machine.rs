@@ -100,6 +100,28 @@ pub enum Event<'a, M: Machine + 'a> {
     Lost(io::Error),
 }
 
+impl<M: Machine> Event<'_, M> {
+    /// What a table calls it; `deadline` stands for the rows of `after`.
+    pub(crate) const fn name(&self) -> &'static str {
+        match self {
+            Self::Connected => "connected",
+            Self::Input(_) => INPUT,
+            Self::Eof(_) => "eof",
+            Self::Drained => "drained",
+            Self::Readable => "readable",
+            Self::Writable => "writable",
+            Self::Reply(_) => "reply",
+            Self::Message(_) => "message",
+            Self::Deadline(_) => "deadline",
+            Self::Shutdown => "shutdown",
+            Self::Lost(_) => "lost",
+        }
+    }
+}
+
+/// The name of an input, whatever its own is.
+pub(crate) const INPUT: &str = "input";
+
 /// The limits of one state, each with its kind; a kind without a limit is `None`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Deadlines {

@@ -4,6 +4,7 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
+use crate::accepted::Accepted;
 use crate::connection::Flags;
 use crate::inbox::Taken;
 use crate::key::Key;
@@ -55,7 +56,7 @@ where
     M: Machine,
     M::Decoder: Clone,
     S: Sys,
-    F: FnMut(&Peer) -> M::Context,
+    F: FnMut(&Peer) -> Accepted<M::Context>,
 {
     /// Takes what has come into the inbox, and delivers some of it.
     #[inline]
@@ -74,6 +75,7 @@ where
         self.guard(|worker| {
             while left > 0 && worker.deliver_next(drain_limit) {
                 left -= 1;
+                worker.attend();
             }
         });
         let delivered = std::mem::take(&mut self.mail.delivered);
@@ -152,12 +154,14 @@ where
     ) {
         let index = to.index();
         self.current = Some(index);
-        let delivered = match self.at(index) {
+        self.begin_slice();
+        let (state, delivered) = match self.at(index) {
             Some((connection, generation, _, desk)) if generation == to.generation() => {
-                deliver(connection, desk)
+                (connection.machine.state(), deliver(connection, desk))
             }
             _ => return,
         };
+        self.measure_slice(state);
         match delivered {
             Ok(()) => self.wake(index, Flags::NONE),
             Err(end) => self.end(index, end),
@@ -166,8 +170,8 @@ where
 
     /// Takes over a connection that another worker has accepted.
     fn take_over(&mut self) {
-        if let Some((socket, peer)) = self.desk.sys.next_arrival() {
-            self.admit(socket, &peer, true);
+        if let Some((socket, peer, class)) = self.desk.sys.next_arrival() {
+            self.admit(socket, &peer, class, true);
         }
     }
 }

@@ -18,12 +18,15 @@ use crate::key::Key;
 use crate::listener::Listener;
 use crate::peer::Peer;
 use crate::pool::{JobId, Pool, Slot};
+use crate::real::stopwatch::Stopwatch;
 use crate::sys::{Accept, Readiness, Ready, Sys, Transfer, Wait};
+use crate::table::Class;
 
 #[cfg(all(target_os = "linux", not(polling_test_poll_backend), not(feature = "portable")))]
 pub(crate) mod direct;
 #[cfg(any(not(target_os = "linux"), polling_test_poll_backend, feature = "portable"))]
 pub(crate) mod portable;
+mod stopwatch;
 
 /// The way to wait that suits this system: directly on Linux, through `polling` elsewhere and where
 /// the feature `portable` asks for it.
@@ -49,7 +52,12 @@ pub(crate) trait Poll: Sized {
     fn wait(&mut self, wait: Wait) -> io::Result<()>;
     fn next_event(&mut self) -> Option<Readiness>;
     /// Watches a connection for both directions.
-    fn add(&mut self, socket: BorrowedFd<'_>, key: Key) -> io::Result<()>;
+    fn add(&mut self, socket: BorrowedFd<'_>, key: Key, preferred: bool) -> io::Result<()>;
+    /// Watches a connection among the preferred ones or among the others.
+    fn prefer(&mut self, socket: BorrowedFd<'_>, key: Key, preferred: bool) -> io::Result<()>;
+    /// Looks at the preferred connections, without waiting.
+    fn look(&mut self, is_preferred: impl FnMut(Key) -> bool);
+    fn next_preferred(&mut self) -> Option<Readiness>;
     /// Watches a source that is only read, and reports it as long as it is ready.
     fn add_source(&mut self, source: BorrowedFd<'_>, key: Key) -> io::Result<()>;
     /// Asks again for readiness that is reported once.
@@ -76,14 +84,18 @@ pub(crate) struct Real<P> {
     /// The connections on their way to each worker.
     arrivals: Arrivals,
     /// Those that have arrived here.
-    arrived: Taken<(OwnedFd, Peer)>,
+    arrived: Taken<Arrival>,
+    stopwatch: Stopwatch,
     /// The number of this worker.
     number: usize,
 }
 
 /// The connections on their way from the worker that accepted them to the one that serves them, an
 /// inbox for each worker. Nobody sleeps on these: a mail follows each connection.
-pub(crate) type Arrivals = Arc<[Inbox<(OwnedFd, Peer)>]>;
+pub(crate) type Arrivals = Arc<[Inbox<Arrival>]>;
+
+/// A connection on its way, with the class that its listener gives it.
+type Arrival = (OwnedFd, Peer, Option<Class>);
 
 /// What a worker finds when its thread starts.
 pub(crate) struct Workplace<P: Poll> {
@@ -116,7 +128,8 @@ impl<P: Poll> Real<P> {
             poll.add_source(listener.as_fd(), Key::listener(number))?;
         }
         let arrived = Taken::default();
-        Ok(Self { poll, listeners, control, reserve, pool, arrivals, arrived, number })
+        let stopwatch = Stopwatch::new();
+        Ok(Self { poll, listeners, control, reserve, pool, arrivals, arrived, stopwatch, number })
     }
 }
 
@@ -172,6 +185,10 @@ impl<P: Poll> Sys for Real<P> {
         }
     }
 
+    fn class_at(&self, listener: usize) -> Option<Class> {
+        self.listeners.get(listener)?.class()
+    }
+
     fn listen(&mut self, listener: usize, on: bool) -> io::Result<()> {
         let Some(source) = self.listeners.get(listener) else { return Ok(()) };
         if on {
@@ -198,8 +215,20 @@ impl<P: Poll> Sys for Real<P> {
         }
     }
 
-    fn register(&mut self, socket: &OwnedFd, key: Key) -> io::Result<()> {
-        self.poll.add(socket.as_fd(), key)
+    fn register(&mut self, socket: &OwnedFd, key: Key, preferred: bool) -> io::Result<()> {
+        self.poll.add(socket.as_fd(), key, preferred)
+    }
+
+    fn prefer(&mut self, socket: &OwnedFd, key: Key, preferred: bool) -> io::Result<()> {
+        self.poll.prefer(socket.as_fd(), key, preferred)
+    }
+
+    fn look(&mut self, is_preferred: impl FnMut(Key) -> bool) {
+        self.poll.look(is_preferred);
+    }
+
+    fn next_preferred(&mut self) -> Option<Readiness> {
+        self.poll.next_preferred()
     }
 
     #[inline]
@@ -253,16 +282,29 @@ impl<P: Poll> Sys for Real<P> {
         self.pool.cancel(job);
     }
 
-    fn hand_over(&mut self, worker: usize, socket: OwnedFd, peer: Peer) {
+    fn hand_over(&mut self, worker: usize, socket: OwnedFd, peer: Peer, class: Option<Class>) {
         // A worker takes connections for as long as others hand them over.
-        let _ = self.arrivals[worker].push((socket, peer));
+        let _ = self.arrivals[worker].push((socket, peer, class));
     }
 
-    fn next_arrival(&mut self) -> Option<(OwnedFd, Peer)> {
+    fn next_arrival(&mut self) -> Option<Arrival> {
         if self.arrived.is_empty() {
             self.arrived = self.arrivals[self.number].take();
         }
         self.arrived.next()
+    }
+
+    #[inline]
+    fn stopwatch(&mut self) -> u64 {
+        self.stopwatch.read()
+    }
+
+    fn span_within(&mut self, limit: Duration) -> u64 {
+        self.stopwatch.span_within(limit)
+    }
+
+    fn time_of(&mut self, span: u64) -> Duration {
+        self.stopwatch.time_of(span)
     }
 }
 

@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use signal_hook::consts::{SIGINT, SIGTERM};
 
+use crate::accepted::Accepted;
 use crate::allowance;
 use crate::door::Door;
 use crate::inbox::Inbox;
@@ -21,7 +22,8 @@ use crate::peer::{Address, Peer};
 use crate::pool::Pool;
 use crate::real::{Arrivals, Native, Poll, Real, Workplace, reserve};
 use crate::summary::Summary;
-use crate::worker::Worker;
+use crate::table::Class;
+use crate::worker::{DEFAULT_SLOW_SLICE, Worker};
 
 /// How long connections may take to end after a request to stop, unless the author says otherwise;
 /// the grace period that service managers commonly give is 30 s.
@@ -75,6 +77,7 @@ pub struct Server<M: Machine> {
 struct Settings {
     workers: NonZero<usize>,
     drain_limit: Duration,
+    slow_slice: Duration,
     inbox: usize,
     pool: (NonZero<usize>, usize),
     max_connections: Option<NonZero<usize>>,
@@ -87,6 +90,7 @@ impl Default for Settings {
         Self {
             workers: std::thread::available_parallelism().unwrap_or(NonZero::<usize>::MIN),
             drain_limit: DEFAULT_DRAIN_LIMIT,
+            slow_slice: DEFAULT_SLOW_SLICE,
             inbox: DEFAULT_INBOX,
             pool: DEFAULT_POOL,
             max_connections: None,
@@ -161,17 +165,29 @@ impl<M: Machine> Server<M> {
         if addresses.is_empty() {
             return Err(ServerError::NoAddress);
         }
-        let listeners: Result<_, _> = addresses.iter().map(Listener::bind).collect();
+        let listeners = listen_on(addresses, None)?;
         let (control, sender) = UnixStream::pair()?;
         sender.set_nonblocking(true)?;
         Ok(Self {
-            listeners: listeners.map_err(ServerError::Bind)?,
+            listeners,
             stop: Stop { control: Arc::new(sender) },
             control,
             handle: Handle::new(),
             settings: Settings::default(),
             signals: true,
         })
+    }
+
+    /// Listens on these addresses as well, and whoever connects there is of that class in states
+    /// that have none of their own, unless `make_context` says otherwise.
+    ///
+    /// # Errors
+    /// An address that cannot be listened on.
+    pub fn bind_as(mut self, class: Class, addresses: &[Address]) -> Result<Self, ServerError> {
+        self.listeners.extend(listen_on(addresses, Some(class))?);
+        // What was chosen before holds for these as well.
+        self.choose_listening();
+        Ok(self)
     }
 
     /// The addresses listened on, with the ports that the system chose.
@@ -192,6 +208,15 @@ impl<M: Machine> Server<M> {
     #[must_use]
     pub fn drain_limit(mut self, limit: Duration) -> Self {
         self.settings.drain_limit = limit;
+        self
+    }
+
+    /// How long a slice may take before a warning is logged with machine, state, event and time,
+    /// and counted in [`Summary::slow_slices`]; [`DEFAULT_SLOW_SLICE`] without it. A slice is what
+    /// one connection does before others have their turn, so an action that blocks shows here.
+    #[must_use]
+    pub fn slow_slice(mut self, limit: Duration) -> Self {
+        self.settings.slow_slice = limit;
         self
     }
 
@@ -302,7 +327,8 @@ impl<M: Machine> Server<M> {
     }
 
     /// Serves until it is stopped, with a machine and what `make_context` answers for each
-    /// connection. It is called on the thread of the worker that serves the connection.
+    /// connection: the context alone, or [`Accepted`] with the context and a class. It is called on
+    /// the thread of the worker that serves the connection.
     ///
     /// SIGINT and SIGTERM stay caught after it has returned; a program that goes on to do other
     /// things uses [`Server::without_signals`]. The process may open as many files as its hard
@@ -310,11 +336,9 @@ impl<M: Machine> Server<M> {
     ///
     /// # Errors
     /// The system refused what every server needs, or a listener broke.
-    pub fn run(
-        self,
-        make_context: impl Fn(&Peer) -> M::Context + Sync,
-    ) -> Result<Summary, ServerError>
+    pub fn run<A>(self, make_context: impl Fn(&Peer) -> A + Sync) -> Result<Summary, ServerError>
     where
+        A: Into<Accepted<M::Context>>,
         M::Decoder: Clone + Default + Sync,
         M::Shared: Default,
     {
@@ -326,18 +350,19 @@ impl<M: Machine> Server<M> {
     ///
     /// # Errors
     /// As [`Server::run`].
-    pub fn run_with(
+    pub fn run_with<A>(
         self,
         decoder: M::Decoder,
         make_shared: impl Fn(usize) -> M::Shared + Sync,
-        make_context: impl Fn(&Peer) -> M::Context + Sync,
+        make_context: impl Fn(&Peer) -> A + Sync,
     ) -> Result<Summary, ServerError>
     where
+        A: Into<Accepted<M::Context>>,
         M::Decoder: Clone + Sync,
     {
         let server = self.catch_signals()?;
         allowance::raise_descriptors();
-        let Settings { drain_limit, pool: (threads, jobs), .. } = server.settings;
+        let Settings { drain_limit, slow_slice, pool: (threads, jobs), .. } = server.settings;
         // Without anybody who can stop the server its control socket would be at its end, which is
         // ready for ever.
         let _stop = server.stop();
@@ -352,9 +377,10 @@ impl<M: Machine> Server<M> {
             let system = Real::new(place)?;
             let ties = Ties::new(ending.worker, handle.clone(), slots.clone());
             let shared = make_shared(ending.worker);
-            let worker =
-                Worker::<M, _, _>::new(system, ties, shared, decoder.clone(), &make_context);
-            let worker = worker.behind(Arc::clone(&door), listening.backlog);
+            let accepted = |peer: &Peer| make_context(peer).into();
+            let worker = Worker::<M, _, _>::new(system, ties, shared, decoder.clone(), accepted);
+            let mut worker = worker.behind(Arc::clone(&door), listening.backlog);
+            worker.set_slow_slice(slow_slice);
             let summary = worker.run(drain_limit)?;
             ending.in_good_order();
             Ok(summary)
@@ -384,6 +410,11 @@ impl<M: Machine> Server<M> {
         self.handle.start(posts);
         Ok(places)
     }
+}
+
+fn listen_on(addresses: &[Address], class: Option<Class>) -> Result<Vec<Listener>, ServerError> {
+    let bind = |address| Listener::bind(address).map(|listener| listener.with_class(class));
+    addresses.iter().map(bind).collect::<Result<_, _>>().map_err(ServerError::Bind)
 }
 
 /// Runs every worker, the first one on this thread. The first error is the server's, and ends all.

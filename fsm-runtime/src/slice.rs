@@ -9,8 +9,8 @@ use std::io;
 
 use crate::connection::{Connection, Flags};
 use crate::key::Key;
-use crate::machine::{Event, Machine};
-use crate::slice::desk::dispatch;
+use crate::machine::{Event, INPUT, Machine};
+use crate::slice::desk::{NO_EVENT, dispatch};
 use crate::slice::ending::{finish, linger};
 use crate::slice::input::{take_input, take_input_apart};
 use crate::slice::output::flush;
@@ -26,7 +26,7 @@ mod raw;
 
 pub(crate) use desk::{Desk, End};
 pub(crate) use ending::{bury, entomb, tell_lost};
-pub(crate) use news::{Outside, answer, tell};
+pub(crate) use news::{answer, tell};
 
 /// What became of a slice.
 #[derive(Debug)]
@@ -52,14 +52,20 @@ pub(crate) fn serve_reader<M: Machine, S: Sys>(
         Ok(()) if connection.only_reads() && !connection.ready.has(Ready::READ) => {
             match desk.sys.rearm(&connection.socket, key, connection.waits()) {
                 Ok(()) => Served::Waits,
-                Err(error) => Served::Ends(End::Lost(error)),
+                Err(error) => apart(desk, Served::Ends(End::Lost(error))),
             }
         }
         // The end is news like any input, and as soon told.
         Ok(()) if connection.flags.has(Flags::INPUT_ENDED) => serve(connection, input, desk),
-        Ok(()) => Served::Settle,
-        Err(end) => Served::Ends(end),
+        Ok(()) => apart(desk, Served::Settle),
+        Err(end) => apart(desk, Served::Ends(end)),
     }
+}
+
+/// Notes what the short path has delivered, where more follows from it than to wait.
+fn apart<M: Machine, S: Sys>(desk: &mut Desk<M, S>, served: Served) -> Served {
+    desk.last_event = INPUT;
+    served
 }
 
 /// Serves a connection for one slice.
@@ -80,6 +86,7 @@ fn serve_in_order<M: Machine, S: Sys>(
     input: &mut [u8],
     desk: &mut Desk<M, S>,
 ) -> Result<(), End> {
+    desk.last_event = NO_EVENT;
     if connection.flags.has(Flags::LINGERING) {
         return linger(connection, input, desk);
     }

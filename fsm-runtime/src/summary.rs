@@ -23,6 +23,8 @@ pub struct Summary {
     pub messages: u64,
     /// Connections handed over to a worker that had fewer.
     pub handed_over: u64,
+    /// Slices that took longer than they should; a warning named each.
+    pub slow_slices: u64,
     /// Events for connections that had ended, which reached nobody.
     pub stale_events: u64,
 }
@@ -41,6 +43,7 @@ impl Summary {
             pauses: self.pauses + other.pauses,
             messages: self.messages + other.messages,
             handed_over: self.handed_over + other.handed_over,
+            slow_slices: self.slow_slices + other.slow_slices,
             stale_events: self.stale_events + other.stale_events,
         }
     }

@@ -4,6 +4,7 @@
 //! and delays, and seeded faults. The worker above is the same code in both.
 
 use std::io;
+use std::time::Duration;
 
 use rustix::io::Errno;
 
@@ -11,6 +12,7 @@ use crate::io::Work;
 use crate::key::Key;
 use crate::peer::Peer;
 use crate::pool::{JobId, Slot};
+use crate::table::Class;
 
 /// What a worker asks of the system.
 ///
@@ -46,6 +48,9 @@ pub(crate) trait Sys {
     /// Accepts one connection, set not to block.
     fn accept(&mut self, listener: usize) -> Accept<Self::Socket>;
 
+    /// The class of those who connect at a listener, if it gives them one.
+    fn class_at(&self, listener: usize) -> Option<Class>;
+
     /// Starts or stops the reporting of waiting connections.
     ///
     /// # Errors
@@ -62,11 +67,26 @@ pub(crate) trait Sys {
     /// Keeps one descriptor spare.
     fn keep_reserve(&mut self);
 
-    /// Has the socket's readiness reported under the key from now on.
+    /// Has the socket's readiness reported under the key from now on, by [`Sys::look`] where the
+    /// connection is preferred.
     ///
     /// # Errors
     /// What the system answered; the connection cannot be served then.
-    fn register(&mut self, socket: &Self::Socket, key: Key) -> io::Result<()>;
+    fn register(&mut self, socket: &Self::Socket, key: Key, preferred: bool) -> io::Result<()>;
+
+    /// Changes whether a registered connection is preferred. What it is ready for is reported
+    /// afresh, except where it has to be asked for.
+    ///
+    /// # Errors
+    /// What the system answered; the connection cannot be served any more.
+    fn prefer(&mut self, socket: &Self::Socket, key: Key, preferred: bool) -> io::Result<()>;
+
+    /// Looks which preferred connections have become ready, without waiting and beside the events
+    /// of the last wait. Systems that cannot tell them apart ask whose key it is.
+    fn look(&mut self, is_preferred: impl FnMut(Key) -> bool);
+
+    /// Takes the next event of the last look.
+    fn next_preferred(&mut self) -> Option<Readiness>;
 
     /// Tells what the connection waits for before it is left alone. Where readiness is reported by
     /// edges this costs nothing; where it is reported once, it is asked for again.
@@ -99,11 +119,21 @@ pub(crate) trait Sys {
     /// Drops work that has not begun; what has begun goes on.
     fn cancel(&mut self, job: JobId);
 
-    /// Leaves a connection to another worker, which is yet to be told.
-    fn hand_over(&mut self, worker: usize, socket: Self::Socket, peer: Peer);
+    /// Leaves a connection to another worker, which is yet to be told, with the class that its
+    /// listener gives it.
+    fn hand_over(&mut self, worker: usize, socket: Self::Socket, peer: Peer, class: Option<Class>);
 
     /// Takes over a connection that another worker left to this one.
-    fn next_arrival(&mut self) -> Option<(Self::Socket, Peer)>;
+    fn next_arrival(&mut self) -> Option<(Self::Socket, Peer, Option<Class>)>;
+
+    /// Reads the stopwatch: a counter that goes up with time, and is read after every slice.
+    fn stopwatch(&mut self) -> u64;
+
+    /// A span of the stopwatch that is surely no longer than `limit`.
+    fn span_within(&mut self, limit: Duration) -> u64;
+
+    /// How long a span of the stopwatch was.
+    fn time_of(&mut self, span: u64) -> Duration;
 }
 
 /// How long to wait.

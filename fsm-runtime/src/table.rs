@@ -28,6 +28,24 @@ pub struct Table {
     pub backlog: usize,
     /// Set for a machine without a socket (`#[machine(plain, ..)]`).
     pub plain: bool,
+    /// The precedence of connections where neither the state, the context nor the listener says
+    /// one.
+    pub class: Option<Class>,
+}
+
+impl Table {
+    /// Tells whether some state gives its connections a class of its own.
+    #[cfg(feature = "server")]
+    pub(crate) const fn has_classes(&self) -> bool {
+        let mut at = 0;
+        while at < self.states.len() {
+            if self.states[at].class.is_some() {
+                return true;
+            }
+            at += 1;
+        }
+        false
+    }
 }
 
 /// One state: a variant of the enum and the attributes on it, shared rows included.
@@ -63,8 +81,9 @@ pub struct State {
     pub decode: Option<(&'static str, &'static str)>,
     /// Who is closed first when descriptors or memory run out.
     pub shed: Shed,
-    /// The precedence of connections in this state.
-    pub class: Class,
+    /// The precedence of connections in this state, before all else that is said of them; none
+    /// where the state does not say.
+    pub class: Option<Class>,
 }
 
 /// Where a state stands in a connection's life.

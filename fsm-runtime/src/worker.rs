@@ -4,25 +4,27 @@
 //! knows machines only through [`Machine`] and the system only through [`Sys`]. What happens within
 //! one slice of one connection is in `slice`.
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::BTreeSet;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
 use crate::accept::Accepting;
+use crate::accepted::Accepted;
 use crate::buffers::reuse;
 use crate::connection::{Connection, Flags, TICK_MILLIS, ticks};
 use crate::io::{Ties, Turn};
 use crate::key::{Key, Source};
-use crate::machine::Machine;
+use crate::machine::{INPUT, Machine};
 use crate::mail::Mailbag;
 use crate::mesh::{HEARS_STOPS, Mail};
 use crate::peer::Peer;
+use crate::schedule::{PREFERRED_BURST, Schedule};
 use crate::slab::Slab;
-use crate::slice::{self, Desk, End, Outside, Served};
+use crate::slice::{self, Desk, End, Served};
 use crate::summary::Summary;
 use crate::sys::{Readiness, Ready, Sys, Wait};
-use crate::table::Table;
+use crate::table::{Class, Table};
 use crate::wheel::{Link, Links, Wheel, is_before};
 
 /// The bytes one read takes, and so the bytes of input in a slice. Redis reads as much; a budget of
@@ -40,12 +42,18 @@ const EXPIRE_BATCH: usize = 256;
 /// a poller that is broken stays so, and the worker must not spin on it.
 const FAILED_WAITS: u32 = 16;
 
+/// How long a slice may take before a warning is logged, unless the author says otherwise: a person
+/// notices a tenth of a second, and no slice that only decides comes near to it.
+pub const DEFAULT_SLOW_SLICE: Duration = Duration::from_millis(100);
+
 /// One worker: a thread's worth of connections.
 pub(crate) struct Worker<M: Machine, S: Sys, F> {
     pub(crate) connections: Connections<M, S>,
     pub(crate) desk: Desk<M, S>,
     wheel: Wheel,
-    runnable: VecDeque<u32>,
+    pub(crate) schedule: Schedule,
+    /// The time from which on a slice is slow.
+    slow_slice: Duration,
     /// The worker's own number.
     pub(crate) number: usize,
     pub(crate) mail: Mailbag<M>,
@@ -98,6 +106,24 @@ fn earlier(one: Option<u32>, other: u32) -> u32 {
     one.filter(|&one| is_before(one, other)).unwrap_or(other)
 }
 
+/// Has a connection watched by its class: a new one, or one that is known as of another.
+fn watch<S: Sys>(
+    sys: &mut S,
+    socket: &S::Socket,
+    key: Key,
+    class: Class,
+    known_as: Option<Class>,
+) -> io::Result<()> {
+    let preferred = class == Class::Preferred;
+    match known_as {
+        None => sys.register(socket, key, preferred),
+        Some(before) if preferred != (before == Class::Preferred) => {
+            sys.prefer(socket, key, preferred)
+        }
+        Some(_) => Ok(()),
+    }
+}
+
 /// How far the end of the server has come.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Drain {
@@ -112,7 +138,7 @@ where
     M: Machine,
     M::Decoder: Clone,
     S: Sys,
-    F: FnMut(&Peer) -> M::Context,
+    F: FnMut(&Peer) -> Accepted<M::Context>,
 {
     /// A worker without connections.
     pub(crate) fn new(
@@ -123,21 +149,16 @@ where
         make_context: F,
     ) -> Self {
         let started = sys.now();
+        let slow_slice = DEFAULT_SLOW_SLICE;
+        let schedule = Schedule::new(sys.span_within(slow_slice));
         let number = ties.worker;
         let handing = (0..).take(ties.handle.workers()).collect();
         Self {
             connections: Slab::new(),
-            desk: Desk {
-                sys,
-                shared,
-                turn: Turn::new(ties),
-                outside: Outside::default(),
-                output: Vec::new(),
-                spare: Vec::new(),
-                now: 0,
-            },
+            desk: Desk::new(sys, shared, Turn::new(ties)),
             wheel: Wheel::new(0),
-            runnable: VecDeque::new(),
+            schedule,
+            slow_slice,
             number,
             mail: Mailbag::default(),
             handing,
@@ -154,6 +175,12 @@ where
             failed_waits: 0,
             summary: Summary::default(),
         }
+    }
+
+    /// Sets how long a slice may take before it is reported.
+    pub(crate) fn set_slow_slice(&mut self, limit: Duration) {
+        self.slow_slice = limit;
+        self.schedule.set_slow(self.desk.sys.span_within(limit));
     }
 
     /// Serves until a stop was asked for and every connection has ended, or `drain_limit` has
@@ -214,7 +241,7 @@ where
     }
 
     fn how_long(&self) -> Wait {
-        let has_work = !self.runnable.is_empty() || !self.accepting.ready.is_empty();
+        let has_work = !self.schedule.is_empty() || !self.accepting.ready.is_empty();
         // To go to sleep comes last: from then on whoever sends has to wake the worker.
         if has_work || !self.mail.is_empty() || !self.desk.turn.ties.post.inbox().sleep() {
             return Wait::Poll;
@@ -242,25 +269,35 @@ where
         self.desk.now = self.elapsed as u32;
     }
 
-    /// Takes every event of the last wait.
+    /// Takes every event of the last wait, behind those of preferred connections.
     #[inline]
     fn serve_events(&mut self) {
+        self.begin_slice();
         self.guard(|worker| {
+            if worker.schedule.has_preferred() {
+                worker.serve_preferred();
+            }
             while let Some(event) = worker.desk.sys.next_event() {
                 worker.take(event);
             }
         });
     }
 
-    /// Serves those who stand in the queue now, each for one slice.
+    /// Serves those who stand in the queue now, each for one slice, and the background where that
+    /// leaves room.
     #[inline]
     fn serve_runnable(&mut self) {
-        let mut left = self.runnable.len();
-        if left > 0 {
+        let mut left = self.schedule.normal();
+        if left > 0 || self.schedule.has_background() {
+            self.begin_slice();
             self.guard(|worker| {
                 while left > 0 {
                     left -= 1;
-                    worker.serve_next();
+                    worker.serve_from(Class::Normal);
+                    worker.attend();
+                }
+                if worker.schedule.ends_turn_idle() {
+                    worker.serve_from(Class::Background);
                 }
             });
         }
@@ -271,6 +308,7 @@ where
     pub(crate) fn guard(&mut self, mut serve: impl FnMut(&mut Self)) {
         while catch_unwind(AssertUnwindSafe(|| serve(self))).is_err() {
             self.bury();
+            self.begin_slice();
         }
         self.current = None;
     }
@@ -301,23 +339,139 @@ where
         connection.ready = connection.ready.and(event.ready);
         if connection.only_reads() {
             if connection.ready.has(Ready::READ) {
-                let served = slice::serve_reader(connection, input, desk, key);
-                self.follow(served, index);
+                let state = connection.machine.state();
+                match slice::serve_reader(connection, input, desk, key) {
+                    // Apart from the others, so that the common slice needs no second look at this.
+                    Served::Waits => self.end_quick_slice(index, state),
+                    served => self.end_slice(served, index, state),
+                }
             }
         } else if !connection.flags.has(Flags::QUEUED) && connection.has_work() {
+            if connection.flags.has(Flags::CLASSED) {
+                connection.flags.insert(Flags::QUEUED);
+                let class = connection.class();
+                return self.schedule.push(class, index);
+            }
+            let state = connection.machine.state();
             let served = slice::serve(connection, input, desk);
-            self.follow(served, index);
+            self.end_slice(served, index, state);
         }
     }
 
-    /// Serves the connection at the front of the queue.
-    fn serve_next(&mut self) {
-        let Some(index) = self.runnable.pop_front() else { return };
-        self.current = Some(index);
-        let Some((connection, _, input, desk)) = self.at(index) else { return };
-        connection.flags.remove(Flags::QUEUED);
-        let served = slice::serve(connection, input, desk);
+    /// Ends a slice after which the connection waits.
+    #[inline(always)]
+    fn end_quick_slice(&mut self, index: u32, state: usize) {
+        let span = self.schedule.lap(self.desk.sys.stopwatch());
+        if self.schedule.looks_up(span) {
+            self.look_up(Served::Waits, index, state, span);
+        }
+    }
+
+    /// Ends the slice of a connection that was in `state` before it.
+    fn end_slice(&mut self, served: Served, index: u32, state: usize) {
+        let span = self.schedule.lap(self.desk.sys.stopwatch());
+        if self.schedule.looks_up(span) {
+            return self.look_up(served, index, state, span);
+        }
         self.follow(served, index);
+    }
+
+    /// Ends a slice that was slow, or after which somebody else might come first.
+    #[cold]
+    fn look_up(&mut self, served: Served, index: u32, state: usize, span: u64) {
+        if self.schedule.may_be_slow(span) {
+            // On the short path nothing was noted, because nothing but input can have come.
+            let event = if matches!(served, Served::Waits) { INPUT } else { self.desk.last_event };
+            self.note_slow(state, event, span);
+        }
+        self.follow(served, index);
+        self.attend();
+    }
+
+    /// Has those served who do not stand in line with the others: preferred connections that have
+    /// become ready meanwhile, and the background if a slice is owed to it.
+    pub(crate) fn attend(&mut self) {
+        self.serve_preferred();
+        if self.schedule.pass() {
+            self.serve_from(Class::Background);
+        }
+    }
+
+    /// Serves preferred connections that are ready, a bounded number of slices.
+    #[cold]
+    fn serve_preferred(&mut self) {
+        if !self.schedule.has_preferred() {
+            return;
+        }
+        let connections = &mut self.connections;
+        self.desk.sys.look(|key| {
+            let found = connections.get_with_generation(key.index());
+            found.is_some_and(|(connection, generation)| {
+                key.generation() == generation && connection.class() == Class::Preferred
+            })
+        });
+        while let Some(event) = self.desk.sys.next_preferred() {
+            self.enqueue(event);
+        }
+        for _ in 0..PREFERRED_BURST {
+            if !self.serve_from(Class::Preferred) {
+                return;
+            }
+        }
+    }
+
+    /// Notes what a connection is ready for; it is served when its turn comes.
+    fn enqueue(&mut self, event: Readiness) {
+        match self.connections.get_with_generation(event.key.index()) {
+            Some((connection, generation)) if generation == event.key.generation() => {
+                connection.ready = connection.ready.and(event.ready);
+                if !connection.flags.has(Flags::QUEUED) && connection.has_work() {
+                    connection.flags.insert(Flags::QUEUED);
+                    self.schedule.push(connection.class(), event.key.index());
+                }
+            }
+            _ => self.summary.stale_events += 1,
+        }
+    }
+
+    /// Serves the connection at the front of a queue. False where nobody stands there.
+    fn serve_from(&mut self, class: Class) -> bool {
+        let Some(index) = self.schedule.pop(class) else { return false };
+        self.current = Some(index);
+        let Some((connection, _, input, desk)) = self.at(index) else { return true };
+        connection.flags.remove(Flags::QUEUED);
+        let state = connection.machine.state();
+        let served = slice::serve(connection, input, desk);
+        self.measure_slice(state);
+        self.follow(served, index);
+        true
+    }
+
+    /// A slice begins.
+    #[inline]
+    pub(crate) fn begin_slice(&mut self) {
+        self.schedule.begin(self.desk.sys.stopwatch());
+    }
+
+    /// A slice has ended, of a connection that was in `state` before it.
+    pub(crate) fn measure_slice(&mut self, state: usize) {
+        let span = self.schedule.lap(self.desk.sys.stopwatch());
+        if self.schedule.may_be_slow(span) {
+            self.note_slow(state, self.desk.last_event, span);
+        }
+    }
+
+    /// Reports a slice that may have been slow, if it was.
+    #[cold]
+    fn note_slow(&mut self, state: usize, event: &'static str, span: u64) {
+        let time = self.desk.sys.time_of(span);
+        // Now the stopwatch is known better than at first.
+        self.schedule.set_slow(self.desk.sys.span_within(self.slow_slice));
+        if time >= self.slow_slice {
+            self.summary.slow_slices += 1;
+            let state = M::TABLE.states[state].name;
+            tracing::warn!(machine = M::TABLE.machine, state, event, ?time, "a slice took long");
+        }
     }
 
     /// Does what follows from a slice.
@@ -354,9 +508,17 @@ where
             return;
         };
         let key = Key::connection(index, generation);
-        if connection.flags.has(Flags::NEW) {
+        let (is_new, before) = (connection.flags.has(Flags::NEW), connection.change_class());
+        if is_new || before.is_some() {
             connection.flags.remove(Flags::NEW);
-            if let Err(error) = self.desk.sys.register(&connection.socket, key) {
+            let class = connection.class();
+            if let Some(before) = before {
+                self.schedule.leave(before);
+                self.schedule.join(class);
+            }
+            let known_as = before.filter(|_| !is_new);
+            let watched = watch(&mut self.desk.sys, &connection.socket, key, class, known_as);
+            if let Err(error) = watched {
                 return self.lose(index, error);
             }
         }
@@ -371,7 +533,7 @@ where
         let Some(connection) = self.connections.get_mut(index) else { return };
         if connection.has_work() {
             connection.flags.insert(Flags::QUEUED);
-            self.runnable.push_back(index);
+            self.schedule.push(connection.class(), index);
         } else if let Err(error) = self.desk.sys.rearm(&connection.socket, key, connection.waits())
         {
             self.lose(index, error);
@@ -423,7 +585,7 @@ where
         connection.flags.insert(reason);
         if !connection.flags.has(Flags::QUEUED) {
             connection.flags.insert(Flags::QUEUED);
-            self.runnable.push_back(index);
+            self.schedule.push(connection.class(), index);
         }
     }
 
@@ -565,6 +727,7 @@ where
         let key = Key::connection(index, generation);
         self.desk.outside.forget::<M, S>(connection, key, &mut self.desk.sys);
         let connection = self.connections.remove(index)?;
+        self.schedule.leave(connection.class());
         self.count_out_at(index);
         self.summary.closed += 1;
         tracing::debug!(index, "closed");

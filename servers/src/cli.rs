@@ -8,6 +8,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use clap::Parser;
+use fsm_runtime::table::Class;
 use fsm_runtime::{Address, KEEP_ALIVES, Machine, Server, ServerError};
 use humantime::{format_duration, parse_duration};
 use tracing::level_filters::LevelFilter;
@@ -28,6 +29,12 @@ pub struct Common {
     /// Where to listen.
     #[arg(long, value_name = "ADDR", required = true, help = LISTEN_HELP)]
     pub listen: Vec<Address>,
+    /// Listen here as well, and serve who connects here before everybody else
+    #[arg(long, value_name = "ADDR")]
+    pub prefer: Vec<Address>,
+    /// Listen here as well, and serve who connects here when there is time, but always a little
+    #[arg(long, value_name = "ADDR")]
+    pub background: Vec<Address>,
     /// How many threads serve, each with clients of its own [default: one for each core]
     #[arg(long, value_name = "N", value_parser = parse_count)]
     pub workers: Option<NonZero<usize>>,
@@ -50,15 +57,26 @@ pub struct Common {
     /// How long connections may take to end after SIGTERM or SIGINT; a second signal stops at once
     #[arg(long, value_name = "TIME", default_value = "30s", value_parser = parse_duration)]
     pub drain: Duration,
+    /// How long a client may keep the others waiting before a warning is logged
+    #[arg(long, value_name = "TIME", default_value = "100ms", value_parser = parse_duration)]
+    pub slow_slice: Duration,
     /// What to log to standard error: off, error, warn, info, debug or trace
     #[arg(long, value_name = "LEVEL", default_value = "warn")]
     pub log: LevelFilter,
 }
 
 impl Common {
+    /// The server, listening wherever it was asked to.
+    fn bind<M: Machine>(&self) -> Result<Server<M>, ServerError> {
+        Server::bind(&self.listen)?
+            .bind_as(Class::Preferred, &self.prefer)?
+            .bind_as(Class::Background, &self.background)
+    }
+
     /// The server with what was asked for.
     fn apply<M: Machine>(&self, server: Server<M>) -> Server<M> {
-        let mut server = server.drain_limit(self.drain).keep_alive(self.keep_alive.0);
+        let server = server.drain_limit(self.drain).slow_slice(self.slow_slice);
+        let mut server = server.keep_alive(self.keep_alive.0);
         if let Some(workers) = self.workers {
             server = server.workers(workers);
         }
@@ -114,7 +132,7 @@ pub fn main<M: Machine, O: Parser>(
         // Plain text, whatever features other crates ask for: logs go to files and to journals.
         .with_ansi(false)
         .init();
-    let bound = Server::bind(&common(&options).listen);
+    let bound = common(&options).bind();
     let served = bound.and_then(Server::catch_signals).and_then(|server| {
         // What is chosen for the listeners holds before anybody is told of them.
         let server = common(&options).apply(server);
@@ -155,7 +173,7 @@ fn announce<M: Machine>(server: &Server<M>) {
 
 #[cfg(test)]
 mod tests {
-    use fsm_runtime::DEFAULT_KEEP_ALIVE;
+    use fsm_runtime::{DEFAULT_KEEP_ALIVE, DEFAULT_SLOW_SLICE};
 
     use super::{Common, KeepAlive};
 
@@ -169,5 +187,6 @@ mod tests {
     fn the_command_line_has_the_defaults_of_the_runtime() {
         let options: Options = clap::Parser::parse_from(["server", "--listen", "127.0.0.1:0"]);
         assert_eq!(options.common.keep_alive, KeepAlive(Some(DEFAULT_KEEP_ALIVE)));
+        assert_eq!(options.common.slow_slice, DEFAULT_SLOW_SLICE);
     }
 }

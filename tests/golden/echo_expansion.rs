@@ -144,7 +144,7 @@ const _: () = {
                         leave: None,
                         decode: None,
                         shed: Shed::Idle,
-                        class: Class::Normal,
+                        class: None,
                     },
                     State {
                         name: "Closed",
@@ -161,13 +161,14 @@ const _: () = {
                         leave: None,
                         decode: None,
                         shed: Shed::Idle,
-                        class: Class::Normal,
+                        class: None,
                     },
                 ],
                 groups: &[],
                 stall: ::core::time::Duration::from_secs(30),
                 backlog: 262144,
                 plain: false,
+                class: None,
             }
         };
         #[inline]

@@ -29,6 +29,7 @@ pub(super) fn value(cx: &Cx<'_, '_>) -> TokenStream {
     let stall = duration(machine.options.stall.unwrap_or(STALL));
     let backlog = Literal::u64_unsuffixed(machine.options.backlog.unwrap_or(BACKLOG));
     let plain = machine.options.plain.is_some();
+    let class = class(machine.options.class);
     // The block has names of its own, so that a large table stays readable and quick to compile.
     quote! {{
         #[allow(unused_imports)]
@@ -47,6 +48,7 @@ pub(super) fn value(cx: &Cx<'_, '_>) -> TokenStream {
             stall: #stall,
             backlog: #backlog,
             plain: #plain,
+            class: #class,
         }
     }}
 }
@@ -77,7 +79,7 @@ fn state(cx: &Cx<'_, '_>, index: usize, state: &State<'_>) -> TokenStream {
         let alphabet = crate::parse::text(&decode.alphabet.to_token_stream());
         quote!((#field, #alphabet))
     }));
-    let (shed, class) = (shed(state), class(cx, state));
+    let (shed, class) = (shed(state), class(state.syntax.class));
     quote! {
         State {
             name: #name,
@@ -276,13 +278,12 @@ fn shed(state: &State<'_>) -> TokenStream {
     quote!(Shed::#name)
 }
 
-fn class(cx: &Cx<'_, '_>, state: &State<'_>) -> TokenStream {
-    let name = match state.syntax.class.or(cx.checked.machine.options.class) {
-        Some(Class::Preferred) => quote!(Preferred),
-        Some(Class::Background) => quote!(Background),
-        Some(Class::Normal) | None => quote!(Normal),
-    };
-    quote!(Class::#name)
+fn class(class: Option<Class>) -> TokenStream {
+    optional(class.map(|class| match class {
+        Class::Preferred => quote!(Class::Preferred),
+        Class::Normal => quote!(Class::Normal),
+        Class::Background => quote!(Class::Background),
+    }))
 }
 
 /// A duration as a constant expression.

@@ -277,10 +277,11 @@ impl Display for Summary<'_> {
         if !table.plain && !state.kind.is_terminal() {
             list.interest(state)?;
         }
-        match state.class {
-            Class::Preferred => list.item(&"class preferred")?,
-            Class::Normal => {}
-            Class::Background => list.item(&"class background")?,
+        match state.class.or(table.class) {
+            Some(Class::Preferred) => list.item(&"class preferred")?,
+            Some(Class::Normal) => list.item(&"class normal")?,
+            Some(Class::Background) => list.item(&"class background")?,
+            None => {}
         }
         match state.shed {
             Shed::First => list.item(&"shed first"),

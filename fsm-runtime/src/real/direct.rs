@@ -27,16 +27,29 @@ const EVENTS: usize = 256;
 /// The poller of one worker.
 pub(crate) struct Direct {
     poller: Poller,
-    /// The events of the last wait, of which those up to `filled` are its own.
-    events: Box<[epoll::Event]>,
-    filled: usize,
-    next: usize,
+    events: Batch,
+    /// The connections that are preferred, once there were any.
+    preferred: Option<Preferred>,
     timer: OwnedFd,
     /// When the timer goes off, if it is armed.
     armed: Option<u64>,
     /// When the timer last went off. The coarse clock lags by up to a tick of the kernel; without
     /// this the worker would find nothing due and wait again at once.
     fired: u64,
+}
+
+/// The events of one wait, of which those up to `filled` are its own.
+struct Batch {
+    events: Box<[epoll::Event]>,
+    filled: usize,
+    next: usize,
+}
+
+/// A poller for the preferred connections, which the worker's own reports like a source: so a look
+/// at them costs one call whatever else is ready, and whoever sleeps is woken by either.
+struct Preferred {
+    epoll: OwnedFd,
+    events: Batch,
 }
 
 impl Poll for Direct {
@@ -64,9 +77,8 @@ impl Poll for Direct {
     }
 
     fn new((poller, timer): Self::Plan) -> io::Result<Self> {
-        let nothing = epoll::Event { flags: EventFlags::empty(), data: EventData::new_u64(0) };
-        let events = vec![nothing; EVENTS].into_boxed_slice();
-        Ok(Self { poller, events, filled: 0, next: 0, timer, armed: None, fired: 0 })
+        let events = Batch::new(EVENTS);
+        Ok(Self { poller, events, preferred: None, timer, armed: None, fired: 0 })
     }
 
     #[inline]
@@ -76,39 +88,61 @@ impl Poll for Direct {
 
     #[inline]
     fn wait(&mut self, wait: Wait) -> io::Result<()> {
-        let poll = Timespec { tv_sec: 0, tv_nsec: 0 };
         let timeout = match wait {
-            Wait::Poll => Some(&poll),
+            Wait::Poll => Some(&AT_ONCE),
             Wait::Forever => None,
             Wait::Until(millis) => {
                 self.arm(millis)?;
                 None
             }
         };
-        self.next = 0;
-        let waited = epoll::wait(self.poller.as_fd(), &mut *self.events, timeout);
-        self.filled = waited.unwrap_or(0);
-        match waited {
-            Ok(_) | Err(Errno::INTR) => Ok(()),
-            Err(error) => Err(error.into()),
-        }
+        self.events.wait(self.poller.as_fd(), timeout)
     }
 
     #[inline]
     fn next_event(&mut self) -> Option<Readiness> {
-        let event = self.events[..self.filled].get(self.next)?;
-        self.next += 1;
-        let word = usize::try_from(event.data.u64()).unwrap_or(usize::MAX);
-        let key = Key::from_word(word);
+        let event = self.events.next()?;
+        let (key, ready) = (key_of(event), ready(event.flags));
         if key == Key::TIMER {
             self.fired = self.armed.take().unwrap_or(self.fired);
         }
-        Some(Readiness { key, ready: ready(event.flags) })
+        Some(Readiness { key, ready })
     }
 
-    fn add(&mut self, socket: BorrowedFd<'_>, key: Key) -> io::Result<()> {
-        let flags = EventFlags::IN | EventFlags::OUT | EventFlags::RDHUP | EventFlags::ET;
-        Ok(epoll::add(self.poller.as_fd(), socket, data(key), flags)?)
+    fn add(&mut self, socket: BorrowedFd<'_>, key: Key, preferred: bool) -> io::Result<()> {
+        let epoll = if preferred { self.preferred_epoll() } else { self.poller.as_fd() };
+        Ok(epoll::add(epoll, socket, data(key), BY_EDGES)?)
+    }
+
+    /// To be added anew reports what the socket is ready for, so no edge is lost on the way.
+    #[cold]
+    fn prefer(&mut self, socket: BorrowedFd<'_>, key: Key, preferred: bool) -> io::Result<()> {
+        self.preferred_epoll();
+        let (own, other) =
+            (self.poller.as_fd(), self.preferred.as_ref().map(|it| it.epoll.as_fd()));
+        let Some(other) = other else { return Ok(()) };
+        let (from, to) = if preferred { (own, other) } else { (other, own) };
+        match epoll::delete(from, socket) {
+            // It stayed with the others when there was no descriptor for a poller of its own.
+            Ok(()) | Err(Errno::NOENT) => {}
+            Err(error) => return Err(error.into()),
+        }
+        match epoll::add(to, socket, data(key), BY_EDGES) {
+            Err(Errno::EXIST) => Ok(epoll::modify(to, socket, data(key), BY_EDGES)?),
+            added => Ok(added?),
+        }
+    }
+
+    fn look(&mut self, _: impl FnMut(Key) -> bool) {
+        if let Some(Preferred { epoll, events }) = &mut self.preferred {
+            // It can only fail by an interruption, and a look that brought nothing is repeated.
+            let _ = events.wait(epoll.as_fd(), Some(&AT_ONCE));
+        }
+    }
+
+    fn next_preferred(&mut self) -> Option<Readiness> {
+        let event = self.preferred.as_mut()?.events.next()?;
+        Some(Readiness { key: key_of(event), ready: ready(event.flags) })
     }
 
     fn add_source(&mut self, source: BorrowedFd<'_>, key: Key) -> io::Result<()> {
@@ -133,7 +167,61 @@ impl Poll for Direct {
     }
 }
 
+/// How connections are registered, once and for both directions.
+const BY_EDGES: EventFlags =
+    EventFlags::IN.union(EventFlags::OUT).union(EventFlags::RDHUP).union(EventFlags::ET);
+
+/// The preferred connections taken by one look: more are rarely ready within a slice.
+const PREFERRED_EVENTS: usize = 32;
+
+/// No time to wait at all.
+const AT_ONCE: Timespec = Timespec { tv_sec: 0, tv_nsec: 0 };
+
+impl Batch {
+    fn new(room: usize) -> Self {
+        let nothing = epoll::Event { flags: EventFlags::empty(), data: EventData::new_u64(0) };
+        Self { events: vec![nothing; room].into_boxed_slice(), filled: 0, next: 0 }
+    }
+
+    #[inline]
+    fn wait(&mut self, epoll: BorrowedFd<'_>, timeout: Option<&Timespec>) -> io::Result<()> {
+        self.next = 0;
+        let waited = epoll::wait(epoll, &mut *self.events, timeout);
+        self.filled = waited.unwrap_or(0);
+        match waited {
+            Ok(_) | Err(Errno::INTR) => Ok(()),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    #[inline]
+    fn next(&mut self) -> Option<&epoll::Event> {
+        let event = self.events[..self.filled].get(self.next)?;
+        self.next += 1;
+        Some(event)
+    }
+}
+
 impl Direct {
+    /// The poller of the preferred connections, made when the first one comes. Where descriptors
+    /// have run out they stay with the others, which costs them the look between slices only.
+    #[cold]
+    fn preferred_epoll(&mut self) -> BorrowedFd<'_> {
+        if self.preferred.is_none() {
+            match self.make_preferred() {
+                Ok(preferred) => self.preferred = Some(preferred),
+                Err(error) => tracing::warn!(%error, "preferred connections are seen late"),
+            }
+        }
+        self.preferred.as_ref().map_or(self.poller.as_fd(), |it| it.epoll.as_fd())
+    }
+
+    fn make_preferred(&self) -> io::Result<Preferred> {
+        let epoll = epoll::create(epoll::CreateFlags::CLOEXEC)?;
+        epoll::add(self.poller.as_fd(), &epoll, data(Key::PREFERRED), EventFlags::IN)?;
+        Ok(Preferred { epoll, events: Batch::new(PREFERRED_EVENTS) })
+    }
+
     /// Arms the timer, unless it goes off early enough as it is. A wait with a timeout of its own
     /// would cost about 1,000 instructions each time.
     #[inline]
@@ -152,6 +240,11 @@ impl Direct {
         self.armed = Some(at);
         Ok(())
     }
+}
+
+#[inline]
+fn key_of(event: &epoll::Event) -> Key {
+    Key::from_word(usize::try_from(event.data.u64()).unwrap_or(usize::MAX))
 }
 
 fn data(key: Key) -> EventData {

@@ -5,6 +5,7 @@
 //! all, because poll(2) reports a hang-up to whoever watches for nothing, without end.
 #![allow(unsafe_code, reason = "`polling` cannot know that a source outlives its registration")]
 
+use std::collections::VecDeque;
 use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd};
 use std::sync::Arc;
@@ -13,7 +14,7 @@ use std::time::Duration;
 use polling::{Event, Events, PollMode, Poller};
 use rustix::time::{ClockId, clock_gettime};
 
-use crate::key::Key;
+use crate::key::{Key, Source};
 use crate::real::{Poll, Waker, millis};
 use crate::sys::{Readiness, Ready, Wait};
 
@@ -23,6 +24,12 @@ pub(crate) struct Portable {
     events: Events,
     ready: Vec<Readiness>,
     next: usize,
+    /// The events of preferred connections, as of the last look.
+    preferred: VecDeque<Readiness>,
+    /// The preferred ones among the events of the last wait have been picked out.
+    is_sorted: bool,
+    /// The events of others that a look brought, for the next wait.
+    later: Vec<Readiness>,
 }
 
 impl Poll for Portable {
@@ -42,7 +49,9 @@ impl Poll for Portable {
     }
 
     fn new(poller: Arc<Poller>) -> io::Result<Self> {
-        Ok(Self { poller, events: Events::new(), ready: Vec::new(), next: 0 })
+        let (events, preferred) = (Events::new(), VecDeque::new());
+        let (ready, later) = (Vec::new(), Vec::new());
+        Ok(Self { poller, events, ready, next: 0, preferred, is_sorted: false, later })
     }
 
     fn now(&mut self) -> u64 {
@@ -51,6 +60,7 @@ impl Poll for Portable {
 
     fn wait(&mut self, wait: Wait) -> io::Result<()> {
         let timeout = match wait {
+            _ if !self.later.is_empty() => Some(Duration::ZERO),
             Wait::Poll => Some(Duration::ZERO),
             Wait::Forever => None,
             Wait::Until(at) => Some(Duration::from_millis(at.saturating_sub(self.now()))),
@@ -61,6 +71,8 @@ impl Poll for Portable {
         // same.
         self.ready.clear();
         self.next = 0;
+        self.is_sorted = false;
+        self.ready.append(&mut self.later);
         self.ready.extend(self.events.iter().map(|event| readiness(&event)));
         waited.map(drop)
     }
@@ -71,8 +83,43 @@ impl Poll for Portable {
         Some(readiness)
     }
 
-    fn add(&mut self, socket: BorrowedFd<'_>, key: Key) -> io::Result<()> {
+    fn add(&mut self, socket: BorrowedFd<'_>, key: Key, _: bool) -> io::Result<()> {
         self.watch(socket, Event::none(key.word()))
+    }
+
+    /// All connections are watched alike.
+    fn prefer(&mut self, _: BorrowedFd<'_>, _: Key, _: bool) -> io::Result<()> {
+        Ok(())
+    }
+
+    /// Not every system can watch a poller by another one, so there is one poller for all, and
+    /// whatever else a look brings is kept for the next wait.
+    fn look(&mut self, mut is_preferred: impl FnMut(Key) -> bool) {
+        let mut is_preferred =
+            |event: &Readiness| event.key.source() == Source::Connection && is_preferred(event.key);
+        if !std::mem::replace(&mut self.is_sorted, true) {
+            for event in self.ready.split_off(self.next) {
+                if is_preferred(&event) {
+                    self.preferred.push_back(event);
+                } else {
+                    self.ready.push(event);
+                }
+            }
+        }
+        self.events.clear();
+        // What is wrong with the poller the next wait will say.
+        let _ = self.poller.wait(&mut self.events, Some(Duration::ZERO));
+        for event in self.events.iter().map(|event| readiness(&event)) {
+            if is_preferred(&event) {
+                self.preferred.push_back(event);
+            } else {
+                self.later.push(event);
+            }
+        }
+    }
+
+    fn next_preferred(&mut self) -> Option<Readiness> {
+        self.preferred.pop_front()
     }
 
     fn add_source(&mut self, source: BorrowedFd<'_>, key: Key) -> io::Result<()> {

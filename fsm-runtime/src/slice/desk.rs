@@ -20,6 +20,9 @@ pub(crate) enum End {
     Lost(io::Error),
 }
 
+/// Stands for the event of a slice that delivered none: it only sent, or dropped input.
+pub(super) const NO_EVENT: &str = "none";
+
 /// What a slice needs beside the connection: the worker's things that every connection shares.
 pub(crate) struct Desk<M: Machine, S: Sys> {
     pub(crate) sys: S,
@@ -31,9 +34,25 @@ pub(crate) struct Desk<M: Machine, S: Sys> {
     pub(crate) spare: Spare,
     /// The time in ticks, read once a turn.
     pub(crate) now: u32,
+    /// The name of the event delivered last, except on the short path, where it is an input.
+    pub(crate) last_event: &'static str,
 }
 
 impl<M: Machine, S: Sys> Desk<M, S> {
+    /// What a worker without connections has.
+    pub(crate) fn new(sys: S, shared: M::Shared, turn: Turn<M>) -> Self {
+        Self {
+            sys,
+            shared,
+            turn,
+            outside: Outside::default(),
+            output: Vec::new(),
+            spare: Spare::default(),
+            now: 0,
+            last_event: NO_EVENT,
+        }
+    }
+
     /// The buffers of a connection, lent to it if it has none.
     pub(super) fn buffers<'c>(
         &mut self,
@@ -97,6 +116,7 @@ pub(super) fn dispatch<M: Machine, S: Sys>(
     desk: &mut Desk<M, S>,
     event: Event<'_, M>,
 ) {
+    desk.last_event = event.name();
     let mut io = Io::new(Out::new(&mut desk.output, &[]), &mut desk.shared, &mut desk.turn, None);
     connection.machine.handle(&mut connection.context, event, &mut io);
     io.finish();

@@ -7,7 +7,7 @@ use std::ops::Range;
 use crate::connection::{Connection, Flags};
 use crate::decode::MAX_LIMIT;
 use crate::io::{Io, Out};
-use crate::machine::Machine;
+use crate::machine::{INPUT, Machine};
 use crate::slice::desk::{Desk, End};
 use crate::slice::news::note_news;
 use crate::slice::output::{HIGH_WATER, flush_with};
@@ -180,6 +180,7 @@ fn deliver_all_apart<M: Machine, S: Sys>(
     desk: &mut Desk<M, S>,
     window: &[u8],
 ) -> (usize, Result<(), End>) {
+    desk.last_event = INPUT;
     deliver_all(connection, desk, window)
 }
 

@@ -9,6 +9,16 @@ use crate::machine::{Event, Machine};
 use crate::slice::desk::{Desk, End};
 use crate::sys::{Ready, Sys, Transfer};
 
+/// The bytes that one raw event moves, in both directions together: as much as a slice of decoded
+/// input queues before it stops. A slice delivers each raw event once, so that neither direction
+/// starves the other. What is left to move keeps its readiness, and the connection goes to the back
+/// of the queue.
+const RAW_BUDGET: usize = 64 * 1024;
+
+/// What a call counts for at least, so that the budget bounds the calls as well: 1,024, as many as
+/// a slice has decoded inputs.
+const LEAST_BYTES: usize = 64;
+
 impl<M: Machine, S: Sys> Desk<M, S> {
     /// Delivers an event whose action may read and write by itself. Readiness that the action did
     /// not use is taken as not wanted until it comes again or another state is entered: else the
@@ -19,7 +29,9 @@ impl<M: Machine, S: Sys> Desk<M, S> {
         event: Event<'_, M>,
         offered: Ready,
     ) -> Result<(), End> {
+        self.last_event = event.name();
         let mut raw = Raw {
+            budget: RAW_BUDGET,
             sys: &mut self.sys,
             socket: &connection.socket,
             ready: connection.ready,
@@ -60,6 +72,8 @@ impl<M: Machine, S: Sys> Desk<M, S> {
 
 /// The socket as a raw action sees it.
 struct Raw<'a, S: Sys> {
+    /// The bytes that may still be moved.
+    budget: usize,
     sys: &'a mut S,
     socket: &'a S::Socket,
     ready: Ready,
@@ -75,11 +89,26 @@ struct Raw<'a, S: Sys> {
 }
 
 impl<S: Sys> Raw<'_, S> {
+    /// As many of the bytes as may still be moved. When none may, the action has to
+    /// wait, though the socket is ready: that it wanted to is noted, so that it gets another slice.
+    fn within_budget(&mut self, length: usize, direction: Ready) -> io::Result<usize> {
+        if self.budget == 0 {
+            self.used = self.used.and(direction);
+            return Err(io::ErrorKind::WouldBlock.into());
+        }
+        Ok(length.min(self.budget))
+    }
+
+    fn spend(&mut self, count: usize) {
+        self.budget = self.budget.saturating_sub(count.max(LEAST_BYTES));
+    }
+
     /// Makes an answer of a transfer and notes what it tells of the socket.
     fn note(&mut self, transfer: Transfer, direction: Ready, asked: usize) -> io::Result<usize> {
         self.used = self.used.and(direction);
         match transfer {
             Transfer::Moved(count) => {
+                self.spend(count);
                 self.moved += count;
                 let more_to_read = direction.has(Ready::READ) && self.ready.has(Ready::READ_CLOSED);
                 if count < asked && !more_to_read {
@@ -104,11 +133,14 @@ impl<S: Sys> RawSocket for Raw<'_, S> {
         if buffer.is_empty() {
             return Ok(0);
         }
+        let length = self.within_budget(buffer.len(), Ready::READ)?;
+        let buffer = &mut buffer[..length];
         if let Some(unread) = self.unread.as_mut().filter(|unread| !unread.is_empty()) {
             let count = buffer.len().min(unread.len());
             buffer[..count].copy_from_slice(&unread[..count]);
             unread.drain(..count);
             self.used = self.used.and(Ready::READ);
+            self.spend(count);
             return Ok(count);
         }
         let transfer = self.sys.receive(self.socket, buffer);
@@ -126,6 +158,7 @@ impl<S: Sys> RawSocket for Raw<'_, S> {
         if self.has_unsent {
             return Err(io::ErrorKind::WouldBlock.into());
         }
+        let bytes = &bytes[..self.within_budget(bytes.len(), Ready::WRITE)?];
         let transfer = self.sys.send(self.socket, bytes);
         self.note(transfer, Ready::WRITE, bytes.len())
     }

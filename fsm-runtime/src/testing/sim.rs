@@ -58,6 +58,7 @@ use std::time::Duration;
 pub use script::Script;
 pub use settings::{Faults, Network, Reporting};
 
+use crate::accepted::Accepted;
 use crate::door::Door;
 use crate::io::Ties;
 use crate::machine::Machine;
@@ -66,11 +67,12 @@ use crate::peer::Peer;
 use crate::server::DEFAULT_DRAIN_LIMIT;
 use crate::summary::Summary;
 use crate::sys::Sys;
+use crate::table::Class;
 use crate::worker::Worker;
 use system::{Failure, System};
 
 /// What makes the context of a new connection.
-type MakeContext<M> = Box<dyn FnMut(&Peer) -> <M as Machine>::Context>;
+type MakeContext<M> = Box<dyn FnMut(&Peer) -> Accepted<<M as Machine>::Context>>;
 
 /// A server with its clients and the network between them.
 pub struct Simulation<M: Machine> {
@@ -90,7 +92,10 @@ where
     M::Shared: Default,
 {
     /// A server without clients. Everything random in its run follows from the seed.
-    pub fn new(seed: u64, make_context: impl FnMut(&Peer) -> M::Context + 'static) -> Self {
+    pub fn new<A>(seed: u64, make_context: impl FnMut(&Peer) -> A + 'static) -> Self
+    where
+        A: Into<Accepted<M::Context>>,
+    {
         Self::with(seed, M::Decoder::default(), M::Shared::default(), make_context)
     }
 }
@@ -101,13 +106,16 @@ where
 {
     /// As [`Simulation::new`], with a decoder that carries limits of its own and shared data made
     /// before.
-    pub fn with(
+    pub fn with<A>(
         seed: u64,
         decoder: M::Decoder,
         shared: M::Shared,
-        make_context: impl FnMut(&Peer) -> M::Context + 'static,
-    ) -> Self {
-        let make_context: MakeContext<M> = Box::new(make_context);
+        mut make_context: impl FnMut(&Peer) -> A + 'static,
+    ) -> Self
+    where
+        A: Into<Accepted<M::Context>>,
+    {
+        let make_context: MakeContext<M> = Box::new(move |peer| make_context(peer).into());
         let system = System::new(seed);
         let handle = Handle::to(vec![Post::new(DEFAULT_INBOX, || {})]);
         let ties = Ties::new(0, handle, system.slots.clone());
@@ -188,6 +196,27 @@ where
             self.worker.desk.sys.add_listener();
         }
         self
+    }
+
+    /// Gives those who connect at a listener a class.
+    ///
+    /// # Panics
+    /// When there is no such listener.
+    pub fn class_at(&mut self, listener: usize, class: Class) -> &mut Self {
+        self.worker.desk.sys.set_class_at(listener, class);
+        self
+    }
+
+    /// How long a slice may take before it is reported.
+    pub fn slow_slice(&mut self, limit: Duration) -> &mut Self {
+        self.worker.set_slow_slice(limit);
+        self
+    }
+
+    /// Every read from a client and every write to it takes the server so long from now on; without
+    /// this, time passes only while the worker waits.
+    pub fn take_long(&mut self, client: ClientId, time: Duration) {
+        self.worker.desk.sys.take_long(client.0, time);
     }
 
     /// How many connections are let in at once, and how many of one address, if that is limited.

@@ -4,6 +4,7 @@
 
 mod agreement;
 mod campaign;
+mod classes;
 mod deadlines;
 mod drain;
 mod faults;

@@ -200,3 +200,151 @@ fn readiness_that_an_action_left_unused_is_offered_to_the_next_state() {
     assert!(sim.calls() < 50, "and the worker does not ask over and over");
     sim.check();
 }
+
+/// Reads and writes for as long as it may, with calls of the size that the context says.
+#[derive(Machine)]
+#[machine(context = Hog, shared = Vec<(char, usize)>)]
+enum Hogging {
+    #[initial]
+    #[on(readable => gorge -> Stay | Spouting)]
+    #[ignores(eof, shutdown)]
+    #[after(5min without progress -> Closed)]
+    Gorging,
+    #[on(writable => spout -> Stay | Closed)]
+    #[ignores(eof, shutdown)]
+    #[after(5min without progress -> Closed)]
+    Spouting,
+    #[terminal]
+    Closed,
+}
+
+struct Hog {
+    name: char,
+    call: usize,
+    taken: usize,
+}
+
+impl Hog {
+    fn gorge(&mut self, io: &mut Io<'_, Hogging>) -> HoggingGorge {
+        let mut buffer = vec![0; self.call];
+        let mut moved = 0;
+        let ended = loop {
+            match io.read(&mut buffer) {
+                Ok(0) => break true,
+                Ok(count) => moved += count,
+                Err(_) => break false,
+            }
+        };
+        io.shared.push((self.name, moved));
+        self.taken += moved;
+        if ended { HoggingGorge::Spouting } else { HoggingGorge::Stay }
+    }
+
+    fn spout(&mut self, io: &mut Io<'_, Hogging>) -> HoggingSpout {
+        let mut moved = 0;
+        while self.taken > 0
+            && let Ok(count) = io.write(&vec![b'x'; self.call.min(self.taken)])
+        {
+            moved += count;
+            self.taken -= count;
+        }
+        io.shared.push((self.name, moved));
+        if self.taken == 0 { HoggingSpout::Closed } else { HoggingSpout::Stay }
+    }
+}
+
+/// Two clients of so many bytes each, and what the calls of so many bytes moved in each event.
+fn hogging(seed: u64, call: usize, bytes: usize) -> Vec<(char, usize)> {
+    let mut names = ['a', 'b'].into_iter();
+    let mut sim = Simulation::<Hogging>::new(seed, move |_| {
+        let name = names.next().expect("two clients");
+        Hog { name, call, taken: 0 }
+    });
+    let roomy = Network {
+        send_buffer: bytes,
+        receive_buffer: bytes,
+        client_buffer: bytes,
+        ..Network::default()
+    };
+    sim.network(roomy).reporting(MODES[usize::from(seed.is_multiple_of(2))]);
+    let script = || Script::new().wait(Duration::from_millis(50)).send(vec![b'x'; bytes]);
+    let clients = [(); 2].map(|()| sim.connect(script().half_close()));
+    sim.run();
+    for client in clients {
+        assert_eq!(sim.received(client).len(), bytes, "nothing is forgotten");
+        assert!(sim.saw_end(client));
+        let ended = sim.ended_at(client).expect("ended");
+        assert!(ended < Duration::from_secs(1), "well before any deadline");
+    }
+    sim.check();
+    sim.shared().clone()
+}
+
+#[test]
+fn a_raw_action_moves_64_kib_and_then_it_is_the_turn_of_others() {
+    for seed in 0..20 {
+        for call in [1_000, 16 * 1024, 1 << 20] {
+            let events = hogging(seed, call, 300_000);
+            assert!(events.iter().all(|(_, moved)| *moved <= 64 * 1024), "{events:?}");
+            assert!(events.iter().filter(|(_, moved)| *moved == 64 * 1024).count() >= 8);
+            let (mut in_a_row, mut longest, mut last) = (0, 0, ' ');
+            for (name, moved) in events {
+                in_a_row = if name == last { in_a_row + moved } else { moved };
+                last = name;
+                longest = longest.max(in_a_row);
+            }
+            // The last of the input and the first of the output, or the end of one alone.
+            assert!(longest < 300_000, "seed {seed}: {longest} bytes in a row");
+        }
+    }
+}
+
+#[test]
+fn a_raw_action_makes_a_bounded_number_of_calls() {
+    let events = hogging(1, 1, 5_000);
+    assert!(events.iter().all(|(_, moved)| *moved <= 1_024), "{events:?}");
+    assert!(events.iter().filter(|(_, moved)| *moved == 1_024).count() >= 16);
+}
+
+/// Speaks before it listens, as much as one event may.
+#[derive(Machine)]
+#[machine(context = Speaker)]
+enum Speaking {
+    #[initial]
+    #[on(readable => speak -> Stay | Closed)]
+    #[ignores(eof, shutdown)]
+    #[after(5min without progress -> Closed)]
+    Talking,
+    #[terminal]
+    Closed,
+}
+
+struct Speaker {
+    left: usize,
+}
+
+impl Speaker {
+    fn speak(&mut self, io: &mut Io<'_, Speaking>) -> SpeakingSpeak {
+        while self.left > 0
+            && let Ok(count) = io.write(&vec![b'x'; self.left])
+        {
+            self.left -= count;
+        }
+        match io.read(&mut [0; 8]) {
+            Ok(_) => SpeakingSpeak::Closed,
+            Err(_) => SpeakingSpeak::Stay,
+        }
+    }
+}
+
+#[test]
+fn a_read_refused_for_what_was_written_is_no_sign_of_not_wanting_it() {
+    for reporting in MODES {
+        let mut sim = Simulation::<Speaking>::new(1, |_| Speaker { left: 64 * 1024 });
+        sim.reporting(reporting);
+        let client = sim.connect(Script::new().wait(Duration::from_millis(50)).send("hello"));
+        sim.run_for(Duration::from_secs(1));
+        assert_eq!(sim.received(client).len(), 64 * 1024);
+        assert!(sim.ended_at(client).is_some(), "{reporting:?}: hello was heard");
+    }
+}

@@ -13,6 +13,7 @@ pub mod options;
 pub mod peer;
 pub mod pin;
 pub mod report;
+pub mod saturate;
 pub mod server;
 
 use std::time::Instant;

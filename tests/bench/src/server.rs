@@ -170,10 +170,15 @@ impl Server {
                 let _ = kill_process(pid, Signal::KILL);
             }
         });
-        let line = self.read_line();
+        let address = self.next_address();
         drop(ready);
         let _ = watchdog.join();
-        let line = line?;
+        address
+    }
+
+    /// The next address that it says it listens on, for a server that was given several.
+    pub fn next_address(&mut self) -> io::Result<SocketAddr> {
+        let line = self.read_line()?;
         line.strip_prefix("listening on ").and_then(|it| it.parse().ok()).ok_or_else(|| {
             io::Error::other(format!("{} said {line:?} and not where it listens", self.name))
         })

@@ -307,7 +307,8 @@ fn the_table_has_the_keys_of_the_machine() {
     let shed = |state: usize| table.states[state].shed;
     assert_eq!([shed(0), shed(1), shed(2)], [Shed::Idle, Shed::First, Shed::Never]);
     let class = |state: usize| table.states[state].class;
-    assert_eq!([class(0), class(1)], [Class::Preferred, Class::Background]);
+    assert_eq!([class(0), class(1)], [Some(Class::Preferred), None]);
+    assert_eq!(table.class, Some(Class::Background));
 }
 
 /// Thank-you (Tanenbaum, Fig. 2-19): raw reading and writing.

@@ -5,6 +5,7 @@ use std::cmp::Reverse;
 use std::collections::{BinaryHeap, VecDeque};
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
+use std::time::Duration;
 
 use rustix::io::Errno;
 
@@ -19,6 +20,7 @@ use crate::key::Key;
 use crate::peer::Peer;
 use crate::pool::{JobId, Slot, Slots};
 use crate::sys::{Accept, Readiness, Ready, Sys, Transfer, Wait};
+use crate::table::Class;
 
 /// A worker that waits this often in a row without asking anything else of the system is spinning.
 const SPINS: u32 = 1_000;
@@ -52,6 +54,10 @@ pub(crate) struct System {
     /// The connections whose readiness may have changed.
     woken: Vec<usize>,
     events: VecDeque<Readiness>,
+    /// The events of preferred connections that the worker has not taken.
+    preferred: VecDeque<Readiness>,
+    /// The microseconds that have passed since `now`.
+    micros: u64,
     listeners: Vec<Listener>,
     /// The listeners are there, and not closed for good.
     is_listening: bool,
@@ -74,11 +80,12 @@ struct Listener {
     backlog: VecDeque<usize>,
     is_watched: bool,
     is_armed: bool,
+    class: Option<Class>,
 }
 
 impl Listener {
     fn new() -> Self {
-        Self { backlog: VecDeque::new(), is_watched: true, is_armed: true }
+        Self { backlog: VecDeque::new(), is_watched: true, is_armed: true, class: None }
     }
 }
 
@@ -111,6 +118,8 @@ impl System {
             appointments: 0,
             woken: Vec::new(),
             events: VecDeque::new(),
+            preferred: VecDeque::new(),
+            micros: 0,
             listeners: vec![Listener::new()],
             is_listening: true,
             stops: 0,
@@ -134,6 +143,35 @@ impl System {
     /// Opens another listener.
     pub(super) fn add_listener(&mut self) {
         self.listeners.push(Listener::new());
+    }
+
+    pub(super) fn set_class_at(&mut self, listener: usize, class: Class) {
+        self.listeners[listener].class = Some(class);
+    }
+
+    pub(super) fn take_long(&mut self, number: usize, time: Duration) {
+        let micros = time.as_micros();
+        self.wires[number].server.call_micros = u64::try_from(micros).unwrap_or(u64::MAX);
+    }
+
+    /// A call on this connection takes its time.
+    fn spend(&mut self, number: usize) {
+        self.micros += self.wires[number].server.call_micros;
+        self.now += self.micros / 1_000;
+        self.micros %= 1_000;
+    }
+
+    /// Gathers what preferred connections are ready for, of all that is ready by now.
+    fn gather_preferred(&mut self) {
+        self.keep_appointments();
+        for number in std::mem::take(&mut self.woken) {
+            if self.wires[number].server.preferred {
+                self.wires[number].server.woken = false;
+                self.report(number);
+            } else {
+                self.woken.push(number);
+            }
+        }
     }
 
     /// A client connects to a listener and begins with its script.
@@ -283,7 +321,9 @@ impl System {
             wire.server.armed = Ready::NONE;
         }
         if ready != Ready::NONE {
-            self.events.push_back(Readiness { key, ready });
+            let preferred = self.wires[number].server.preferred;
+            let events = if preferred { &mut self.preferred } else { &mut self.events };
+            events.push_back(Readiness { key, ready });
         }
     }
 
@@ -317,8 +357,8 @@ impl System {
             self.keep_appointments();
             self.gather();
             let has_worked = self.jobs.run_due(self.now);
-            if has_worked || !self.events.is_empty() || limit.is_some_and(|limit| limit <= self.now)
-            {
+            let is_ready = !self.events.is_empty() || !self.preferred.is_empty();
+            if has_worked || is_ready || limit.is_some_and(|limit| limit <= self.now) {
                 return;
             }
             let next = [self.next_appointment(), self.jobs.next_due(), limit];
@@ -396,6 +436,7 @@ impl Sys for System {
             self.now += self.random.below(LONGEST_PAUSE + 1) as u64;
         }
         self.events.clear();
+        self.preferred.clear();
         if self.random.happens(self.faults.interrupted) {
             return Ok(());
         }
@@ -456,6 +497,10 @@ impl Sys for System {
         Accept::Socket(number, Peer::Tcp(SocketAddr::from((source, port))))
     }
 
+    fn class_at(&self, listener: usize) -> Option<Class> {
+        self.listeners[listener].class
+    }
+
     fn listen(&mut self, listener: usize, on: bool) -> io::Result<()> {
         self.note(Call::Listen, 0, usize::from(on));
         if let Some(error) = self.fails(Call::Listen, self.faults.listen) {
@@ -490,14 +535,32 @@ impl Sys for System {
         self.has_reserve = self.has_reserve || self.has_descriptor();
     }
 
-    fn register(&mut self, socket: &usize, key: Key) -> io::Result<()> {
-        self.note(Call::Register, *socket, 0);
+    fn register(&mut self, socket: &usize, key: Key, preferred: bool) -> io::Result<()> {
+        self.note(Call::Register, *socket, usize::from(preferred));
         if let Some(error) = self.fails(Call::Register, self.faults.register) {
             return Err(error.into());
         }
-        self.wires[*socket].server.key = Some(key);
+        let server = &mut self.wires[*socket].server;
+        server.key = Some(key);
+        server.preferred = preferred;
         self.wake(*socket);
         Ok(())
+    }
+
+    fn prefer(&mut self, socket: &usize, key: Key, preferred: bool) -> io::Result<()> {
+        let was = self.wires[*socket].server.preferred;
+        assert!(was != preferred, "a connection is moved to where it is");
+        // What was to be reported there is gone with the registration.
+        self.preferred.retain(|event| event.key != key);
+        self.register(socket, key, preferred)
+    }
+
+    fn look(&mut self, _: impl FnMut(Key) -> bool) {
+        self.gather_preferred();
+    }
+
+    fn next_preferred(&mut self) -> Option<Readiness> {
+        self.preferred.pop_front()
     }
 
     fn rearm(&mut self, socket: &usize, _: Key, waits: Ready) -> io::Result<()> {
@@ -515,6 +578,7 @@ impl Sys for System {
 
     fn receive(&mut self, socket: &usize, buffer: &mut [u8]) -> Transfer {
         let number = *socket;
+        self.spend(number);
         if let Some(error) = self.fails(Call::Receive, self.faults.reset) {
             self.note(Call::Receive, number, usize::MAX);
             return self.break_off(number, error);
@@ -552,6 +616,7 @@ impl Sys for System {
 
     fn send(&mut self, socket: &usize, bytes: &[u8]) -> Transfer {
         let number = *socket;
+        self.spend(number);
         if let Some(error) = self.fails(Call::Send, self.faults.reset) {
             self.note(Call::Send, number, usize::MAX);
             return self.break_off(number, error);
@@ -625,9 +690,22 @@ impl Sys for System {
     }
 
     /// There is one worker, so nobody to hand over to.
-    fn hand_over(&mut self, _: usize, _: usize, _: Peer) {}
+    fn hand_over(&mut self, _: usize, _: usize, _: Peer, _: Option<Class>) {}
 
-    fn next_arrival(&mut self) -> Option<(usize, Peer)> {
+    fn next_arrival(&mut self) -> Option<(usize, Peer, Option<Class>)> {
         None
+    }
+
+    /// In microseconds.
+    fn stopwatch(&mut self) -> u64 {
+        self.now * 1_000 + self.micros
+    }
+
+    fn span_within(&mut self, limit: Duration) -> u64 {
+        u64::try_from(limit.as_micros()).unwrap_or(u64::MAX)
+    }
+
+    fn time_of(&mut self, span: u64) -> Duration {
+        Duration::from_micros(span)
     }
 }

@@ -59,6 +59,10 @@ pub(super) struct Server {
     /// When the worker shut down the sending side, closed or reset, whichever was first.
     pub(super) finished_at: Option<u64>,
     pub(super) key: Option<Key>,
+    /// It is reported to those who look for preferred connections.
+    pub(super) preferred: bool,
+    /// How long each read and write takes the server.
+    pub(super) call_micros: u64,
     /// What is to be reported, where it must be asked for.
     pub(super) armed: Ready,
     /// It stands among those whose readiness may have changed.
