@@ -172,8 +172,17 @@ where
     /// # Errors
     /// As [`Worker::run`].
     pub(crate) fn turn(&mut self, drain_limit: Duration) -> io::Result<bool> {
-        self.turns += 1;
         let wait = self.how_long();
+        self.turn_after(wait, drain_limit)
+    }
+
+    /// One turn of the loop, with what [`Worker::how_long`] answered.
+    ///
+    /// # Errors
+    /// As [`Worker::run`].
+    #[inline]
+    pub(crate) fn turn_after(&mut self, wait: Wait, drain_limit: Duration) -> io::Result<bool> {
+        self.turns += 1;
         let waited = self.desk.sys.wait(wait);
         self.read_clock();
         self.serve_mail(drain_limit);
@@ -213,7 +222,8 @@ where
         Ok(())
     }
 
-    fn how_long(&self) -> Wait {
+    /// How long the worker may wait. Unless that is not at all, it counts as asleep from then on.
+    pub(crate) fn how_long(&self) -> Wait {
         let has_work = !self.runnable.is_empty() || !self.accepting.ready.is_empty();
         // To go to sleep comes last: from then on whoever sends has to wake the worker.
         if has_work || !self.mail.is_empty() || !self.desk.turn.ties.handle.sleep(self.number) {

@@ -11,3 +11,4 @@ mod machines;
 mod order;
 mod panics;
 mod raw;
+mod workers;
