@@ -173,15 +173,17 @@ where
     /// As [`Worker::run`].
     pub(crate) fn turn(&mut self, drain_limit: Duration) -> io::Result<bool> {
         let wait = self.how_long();
-        self.turn_after(wait, drain_limit)
+        self.hear(wait, drain_limit)?;
+        self.act()
     }
 
-    /// One turn of the loop, with what [`Worker::how_long`] answered.
+    /// The first half of a turn: waits as long as [`Worker::how_long`] says, and takes what has
+    /// come.
     ///
     /// # Errors
-    /// As [`Worker::run`].
+    /// The system's answer to a wait that failed.
     #[inline]
-    pub(crate) fn turn_after(&mut self, wait: Wait, drain_limit: Duration) -> io::Result<bool> {
+    pub(crate) fn hear(&mut self, wait: Wait, drain_limit: Duration) -> io::Result<()> {
         self.turns += 1;
         let waited = self.desk.sys.wait(wait);
         self.read_clock();
@@ -192,6 +194,16 @@ where
             Ok(()) => self.failed_waits = 0,
             Err(error) => self.bear(error)?,
         }
+        Ok(())
+    }
+
+    /// The second half of a turn: deadlines, new connections, those who stand in the queue. False
+    /// when the worker is done.
+    ///
+    /// # Errors
+    /// What a listener broke of.
+    #[inline]
+    pub(crate) fn act(&mut self) -> io::Result<bool> {
         self.expire();
         self.accept()?;
         self.serve_runnable();

@@ -161,9 +161,9 @@ where
         Self { seed, system, workers, handle, drain_limit, outcome: None }
     }
 
-    /// Leaves listeners to the first so many workers; connections come to the others by being
-    /// handed over. To be chosen before the first client connects.
-    pub fn acceptors(&mut self, acceptors: usize) -> &mut Self {
+    /// Leaves listeners to these workers only; connections come to the others by being handed over.
+    /// To be chosen before the first client connects.
+    pub fn acceptors(&mut self, acceptors: &[usize]) -> &mut Self {
         self.system.keep_acceptors(acceptors);
         self
     }
@@ -190,6 +190,13 @@ where
     /// seed. Jobs run on this thread when their time is over.
     pub fn job_time(&mut self, time: std::ops::RangeInclusive<Duration>) -> &mut Self {
         self.system.jobs.take_from(time);
+        self
+    }
+
+    /// How many jobs run at a time while others wait; as many as by default in a server without
+    /// this. With none, no job is ever begun.
+    pub fn pool_threads(&mut self, threads: usize) -> &mut Self {
+        self.system.jobs.threads = threads;
         self
     }
 

@@ -177,9 +177,9 @@ impl System {
         self.listeners.push(Listener::new());
     }
 
-    /// Leaves listeners to the first so many workers only.
-    pub(super) fn keep_acceptors(&mut self, acceptors: usize) {
-        for number in acceptors.max(1)..self.seats.len() {
+    /// Leaves listeners to these workers only.
+    pub(super) fn keep_acceptors(&mut self, acceptors: &[usize]) {
+        for number in (0..self.seats.len()).filter(|number| !acceptors.contains(number)) {
             self.close_listeners_of(number);
         }
     }
@@ -776,7 +776,7 @@ impl Sys for System {
     fn offload(&mut self, slot: Slot, work: Work) -> JobId {
         let time = self.jobs.shortest..=self.jobs.longest;
         let millis = self.random.between(time);
-        self.jobs.add(self.now + millis, slot, work)
+        self.jobs.add(self.now, millis, slot, work)
     }
 
     fn cancel(&mut self, job: JobId) {

@@ -2,12 +2,14 @@
 //! worker is the server's; that its thread sleeps and is woken is played here.
 
 use std::io;
+use std::time::Duration;
 
 use super::random::Random;
 use super::system::System;
 use super::{MakeContext, Simulation};
 use crate::machine::Machine;
 use crate::server::Ending;
+use crate::sys::Wait;
 use crate::worker::Worker;
 
 /// How seldom the worker changes that hardly gets a turn, in turns.
@@ -16,16 +18,39 @@ const LAG: usize = 64;
 /// How often that worker is passed over, in so many of a thousand of its turns.
 const PASSED_OVER: u32 = 900;
 
+/// How often a worker halts in the middle of its turn while others go on, in so many of a thousand
+/// turns.
+const HALTS: u32 = 250;
+
 /// One worker of the simulation. The system is lent to it for its turns, and in between it has one
 /// that nothing ever happens in.
 pub(super) struct Place<M: Machine> {
     pub(super) worker: Worker<M, System, MakeContext<M>>,
     ended: Option<io::Result<()>>,
+    /// It is in the middle of a turn.
+    has_heard: bool,
 }
 
-impl<M: Machine> Place<M> {
+impl<M: Machine> Place<M>
+where
+    M::Decoder: Clone,
+{
     pub(super) fn new(worker: Worker<M, System, MakeContext<M>>) -> Self {
-        Self { worker, ended: None }
+        Self { worker, ended: None, has_heard: false }
+    }
+
+    /// Does a turn or a half. False when the worker is done.
+    fn go_on(&mut self, drain_limit: Duration) -> io::Result<bool> {
+        let system = &mut self.worker.desk.sys;
+        if !std::mem::take(&mut self.has_heard) {
+            let (wait, halts) = (system.seats[system.at].wait, system.random.happens(HALTS));
+            self.worker.hear(wait, drain_limit)?;
+            if halts {
+                self.has_heard = true;
+                return Ok(true);
+            }
+        }
+        self.worker.act()
     }
 }
 
@@ -57,17 +82,15 @@ where
         let place = &mut self.workers[number];
         let alone = self.system.seats.len() == 1;
         std::mem::swap(&mut self.system, &mut place.worker.desk.sys);
-        let wait = place.worker.desk.sys.seats[number].wait;
-        let turned = if alone {
-            place.worker.turn(self.drain_limit)
-        } else {
-            place.worker.turn_after(wait, self.drain_limit)
-        };
+        let turned =
+            if alone { place.worker.turn(self.drain_limit) } else { place.go_on(self.drain_limit) };
         std::mem::swap(&mut self.system, &mut place.worker.desk.sys);
         match turned {
             // It goes to sleep at once, and others have their turns before it wakes.
-            Ok(true) if !alone => self.system.seats[number].wait = place.worker.how_long(),
-            Ok(true) => {}
+            Ok(true) if !alone && !place.has_heard => {
+                self.system.seats[number].wait = place.worker.how_long();
+            }
+            Ok(true) => self.system.seats[number].wait = Wait::Poll,
             ended => self.end(number, ended.map(drop)),
         }
     }
