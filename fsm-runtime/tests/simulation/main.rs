@@ -8,6 +8,7 @@ mod deadlines;
 mod drain;
 mod faults;
 mod machines;
+mod operations;
 mod order;
 mod panics;
 mod raw;
