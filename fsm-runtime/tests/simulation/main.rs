@@ -7,6 +7,7 @@ mod campaign;
 mod deadlines;
 mod drain;
 mod faults;
+mod flights;
 mod machines;
 mod operations;
 mod order;
