@@ -507,7 +507,7 @@ where
     #[cold]
     fn bury(&mut self) {
         self.summary.panics += 1;
-        self.desk.turn.undo();
+        self.undo();
         let Some(index) = self.current.take() else { return };
         let Some(connection) = self.connections.get_mut(index) else { return };
         let state = M::TABLE.states[connection.machine.state()].name;
@@ -534,6 +534,15 @@ where
                 return;
             }
             self.summary.panics += 1;
+            self.undo();
+        }
+    }
+
+    /// Drops what an action queued that panicked. To drop it may panic as well.
+    #[cold]
+    fn undo(&mut self) {
+        while catch_unwind(AssertUnwindSafe(|| self.desk.turn.undo())).is_err() {
+            self.summary.panics += 1;
         }
     }
 
@@ -549,6 +558,7 @@ where
         }));
         if told.is_err() {
             self.summary.panics += 1;
+            self.undo();
             self.entomb(index);
         }
         self.desk.output.clear();

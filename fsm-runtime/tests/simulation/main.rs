@@ -9,6 +9,7 @@ mod drain;
 mod faults;
 mod flights;
 mod machines;
+mod messages;
 mod operations;
 mod order;
 mod panics;
