@@ -139,7 +139,7 @@ where
     }
 
     /// Takes in a new connection that was counted as this worker's. In a crowd it has usually sent
-    /// by the time it is accepted, so its first slice reads at once; otherwise the next wait reports
+    /// by the time it is accepted, so its first slice reads at once; otherwise the next wait tells
     /// what is there, and comes as soon.
     pub(crate) fn admit(&mut self, socket: S::Socket, peer: &Peer, crowded: bool) {
         self.accepting.refuses = false;

@@ -70,7 +70,7 @@ impl Clocks {
         Self { entered: now, group: now, input: now, progress: now, counted_since: now, counted: 0 }
     }
 
-    /// Notes that bytes moved.
+    /// Notes that bytes moved, which at least one did.
     #[inline]
     pub(crate) fn moved(&mut self, bytes: usize, now: u32) {
         self.progress = now;

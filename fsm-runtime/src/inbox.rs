@@ -121,20 +121,35 @@ impl<T> Inbox<T> {
 
     /// For the receiver: everything pushed so far. From now on the receiver counts as awake.
     pub(crate) fn take(&self) -> Taken<T> {
+        if self.wake() { self.replace(AWAKE) } else { Taken::default() }
+    }
+
+    /// For the receiver: true if there is something to take. From now on the receiver counts as
+    /// awake.
+    #[inline]
+    pub(crate) fn wake(&self) -> bool {
         // A look first: the usual answer is that there is nothing, and a plain load leaves the
         // cache line with the senders. It may miss a push of this moment; `sleep` will not.
-        match self.head.load(Ordering::Relaxed) {
-            AWAKE | CLOSED => Taken::default(),
-            _ => self.replace(AWAKE),
+        let relaxed = Ordering::Relaxed;
+        match self.head.load(relaxed) {
+            AWAKE | CLOSED => false,
+            SLEEPING => self.head.compare_exchange(SLEEPING, AWAKE, relaxed, relaxed).is_err(),
+            _ => true,
         }
     }
 
     /// For the receiver: true if it may sleep, and the next push answers [`Wake::Needed`]; false if
     /// there is something to take, or the inbox is closed.
+    #[inline]
     pub(crate) fn sleep(&self) -> bool {
         // Relaxed: the receiver publishes nothing by going to sleep. On failure `take` acquires.
         let relaxed = Ordering::Relaxed;
         self.head.compare_exchange(AWAKE, SLEEPING, relaxed, relaxed).is_ok()
+    }
+
+    /// Tells whether there is no receiver any more.
+    pub(crate) fn is_closed(&self) -> bool {
+        self.head.load(Ordering::Relaxed) == CLOSED
     }
 
     /// For the receiver: whatever is still there. From now on a push gives its item back.

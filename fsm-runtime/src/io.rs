@@ -60,10 +60,11 @@ impl<'a, M: Machine> Io<'a, M> {
     }
 
     /// Reads from the socket, for actions of a `readable` row. Answers the number of bytes; zero is
-    /// the peer's end of input.
+    /// the peer's end of input, unless the buffer is empty.
     ///
     /// # Errors
-    /// [`io::ErrorKind::WouldBlock`] where nothing is there now, otherwise what the socket died of.
+    /// [`io::ErrorKind::WouldBlock`] where nothing is there now, otherwise what the socket died of;
+    /// the action need do nothing about it, since `lost` follows.
     pub fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         self.socket.as_mut().map_or_else(would_block, |socket| socket.read(buffer))
     }
@@ -74,7 +75,7 @@ impl<'a, M: Machine> Io<'a, M> {
     ///
     /// # Errors
     /// [`io::ErrorKind::WouldBlock`] where nothing can be taken now, otherwise what the socket died
-    /// of.
+    /// of; the action need do nothing about it, since `lost` follows.
     pub fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         if self.out.queued() > 0 {
             return would_block();

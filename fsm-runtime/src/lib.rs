@@ -1,14 +1,18 @@
 //! Connection state machines from a declarative table, and the event loop that runs them.
 //!
 //! An author annotates an enum; [`#[derive(Machine)]`](derive@Machine) turns its rows into a state
-//! machine; [`Server`] runs one machine a connection, thousands in one thread. Start with the
-//! derive's page for the language, and with [`testing`] to try a machine without a socket.
+//! machine; [`Server`] runs one machine a connection, thousands in one thread, on a thread for each
+//! core. Start with the derive's page for the language, and with [`testing`] to try a machine
+//! without a socket.
 //!
 //! - **Deciding**: [`Machine`], [`Event`], [`Io`] and [`Out`] are what actions meet. [`Lines`],
 //!   [`Chunks`] and [`LengthPrefixed`] are ready-made input alphabets; a protocol brings its own by
 //!   [`Input`].
 //! - **Doing**: [`Server`] binds [`Address`]es, runs a machine, and answers a [`Summary`] when it
 //!   is stopped by a signal or through [`Stop`].
+//! - **Together**: machines send to each other by [`Io::tell`] and through [`Topic`]s, other threads
+//!   by a [`Handle`]; work that blocks is done by [`Io::offload`] and comes back as `reply`, and a
+//!   [`Ticket`] is the right to answer from anywhere.
 //! - **Looking**: [`table`] is the machine as data, and draws itself.
 //!
 //! Without the feature `server`, which is on by default, the crate needs only `core` and serves

@@ -15,8 +15,10 @@ use crate::sys::Sys;
 use crate::worker::Worker;
 
 /// The messages delivered in a row before ready connections are served, those to the members of one
-/// topic each counted.
-const MAIL_BATCH: usize = 256;
+/// topic each counted. A delivery costs a small part of the call that then sends its output, and
+/// the members of a topic share that call among the messages of a batch: with 250 members on the
+/// worker, 1,024 take a quarter of the calls that 256 take.
+const MAIL_BATCH: usize = 1_024;
 
 /// The mail that a worker has taken out of its inbox.
 pub(crate) struct Mailbag<M: Machine> {
@@ -58,16 +60,16 @@ where
     /// Takes what has come into the inbox, and delivers some of it.
     #[inline]
     pub(crate) fn serve_mail(&mut self, drain_limit: Duration) {
-        if self.mail.taken.is_empty() {
-            self.mail.taken = self.desk.turn.ties.handle.take(self.number);
-        }
-        if !self.mail.is_empty() {
+        if self.desk.turn.ties.post.inbox().wake() || !self.mail.is_empty() {
             self.deliver_mail(drain_limit);
         }
     }
 
     #[cold]
     fn deliver_mail(&mut self, drain_limit: Duration) {
+        if self.mail.taken.is_empty() {
+            self.mail.taken = self.desk.turn.ties.post.inbox().take();
+        }
         let mut left = MAIL_BATCH;
         self.guard(|worker| {
             while left > 0 && worker.deliver_next(drain_limit) {

@@ -10,13 +10,16 @@ use std::marker::PhantomData;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 
-use crate::inbox::{Inbox, Taken, Wake};
+use crate::inbox::{Inbox, Wake};
 use crate::key::Key;
 use crate::machine::Machine;
 
 /// The messages that wait in the inbox of one worker before it is full: a broadcast of each of ten
 /// thousand members, and about 1 MiB of small ones.
 pub const DEFAULT_INBOX: usize = 16 * 1024;
+
+/// The worker that hears of requests to stop and passes them on to the others, which it outlives.
+pub(crate) const HEARS_STOPS: usize = 0;
 
 /// The name of one machine for as long as its connection lives, on whatever worker it is.
 ///
@@ -179,6 +182,12 @@ impl<M: Machine> Post<M> {
         Self { inbox: Inbox::new(capacity), load: AtomicUsize::new(0), wake: Box::new(wake) }
     }
 
+    /// What others have put into the inbox; for the worker itself.
+    #[inline]
+    pub(crate) fn inbox(&self) -> &Inbox<Mail<M>> {
+        &self.inbox
+    }
+
     fn push(&self, mail: Mail<M>) {
         // Where the worker has ended nobody is left to tell.
         if let Ok(Wake::Needed) = self.inbox.push(mail) {
@@ -223,7 +232,7 @@ impl<M: Machine> Post<M> {
 /// server.run(|_peer| Watcher)?;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-pub struct Handle<M: Machine>(Arc<OnceLock<Box<[Post<M>]>>>);
+pub struct Handle<M: Machine>(Arc<OnceLock<Box<[Arc<Post<M>>]>>>);
 
 impl<M: Machine> Clone for Handle<M> {
     fn clone(&self) -> Self {
@@ -301,10 +310,10 @@ impl<M: Machine> Handle<M> {
 
     /// From now on the workers can be reached. Only the first call counts.
     pub(crate) fn start(&self, posts: Vec<Post<M>>) {
-        let _ = self.0.set(posts.into());
+        let _ = self.0.set(posts.into_iter().map(Arc::new).collect());
     }
 
-    fn posts(&self) -> &[Post<M>] {
+    fn posts(&self) -> &[Arc<Post<M>>] {
         self.0.get().map_or(&[], |posts| posts)
     }
 
@@ -316,29 +325,35 @@ impl<M: Machine> Handle<M> {
     /// Takes a place for one message in the inbox of a worker.
     pub(crate) fn reserve(&self, worker: usize) -> Result<(), Refusal> {
         match self.posts().get(worker) {
+            Some(post) if post.inbox.is_closed() => Err(Refusal::Stopped),
             Some(post) if post.inbox.reserve() => Ok(()),
             Some(_) => Err(Refusal::Full),
             None => Err(Refusal::Stopped),
         }
     }
 
-    /// Takes a place in every inbox, or in none.
+    /// Takes a place in every inbox, or in none. Workers that have ended have nobody to tell: a
+    /// drain ends them one after the other, and those who are left go on talking.
     fn reserve_all(&self) -> Result<(), Refusal> {
-        if self.workers() == 0 {
-            return Err(Refusal::Stopped);
-        }
+        let mut reached = 0;
         for worker in 0..self.workers() {
-            if let Err(refusal) = self.reserve(worker) {
-                (0..worker).for_each(|reserved| self.release(reserved, 1));
-                return Err(refusal);
+            match self.reserve(worker) {
+                Ok(()) => reached += 1,
+                Err(Refusal::Stopped) => {}
+                Err(Refusal::Full) => {
+                    (0..worker).for_each(|reserved| self.release(reserved, 1));
+                    return Err(Refusal::Full);
+                }
             }
         }
-        Ok(())
+        if reached == 0 { Err(Refusal::Stopped) } else { Ok(()) }
     }
 
-    /// Gives places back.
+    /// Gives places back. Those of a worker that has ended are nobody's.
     pub(crate) fn release(&self, worker: usize, places: usize) {
-        if let Some(post) = self.posts().get(worker) {
+        if let Some(post) = self.posts().get(worker)
+            && !post.inbox.is_closed()
+        {
             post.inbox.release(places);
         }
     }
@@ -355,16 +370,17 @@ impl<M: Machine> Handle<M> {
         self.posts().iter().for_each(|post| post.push(mail()));
     }
 
-    /// What has come for a worker, which is awake from now on.
-    #[inline]
-    pub(crate) fn take(&self, worker: usize) -> Taken<Mail<M>> {
-        self.posts().get(worker).map(|post| post.inbox.take()).unwrap_or_default()
+    /// The post of a worker, for the worker itself. One that nobody else knows takes the place of
+    /// one that there is not.
+    pub(crate) fn post_of(&self, worker: usize) -> Arc<Post<M>> {
+        let known = self.posts().get(worker).cloned();
+        known.unwrap_or_else(|| Arc::new(Post::new(0, || {})))
     }
 
-    /// Tells whether a worker may sleep, since nothing has come for it.
-    #[inline]
-    pub(crate) fn sleep(&self, worker: usize) -> bool {
-        self.posts().get(worker).is_none_or(|post| post.inbox.sleep())
+    /// Tells whether nothing reaches any worker but this one any more.
+    pub(crate) fn others_have_ended(&self, worker: usize) -> bool {
+        let mut posts = self.posts().iter().enumerate();
+        posts.all(|(number, post)| number == worker || post.inbox.is_closed())
     }
 
     /// From now on nothing reaches a worker.

@@ -14,7 +14,7 @@ use crate::inbox::Inbox;
 use crate::io::Ties;
 use crate::listener::{BindError, Listener};
 use crate::machine::Machine;
-use crate::mesh::{DEFAULT_INBOX, Handle, Mail, Post};
+use crate::mesh::{DEFAULT_INBOX, HEARS_STOPS, Handle, Mail, Post};
 use crate::peer::{Address, Peer};
 use crate::pool::Pool;
 use crate::real::{Arrivals, Native, Poll, Real, Workplace, reserve};
@@ -273,6 +273,9 @@ impl<M: Machine> Server<M> {
     {
         let server = self.catch_signals()?;
         let Settings { drain_limit, pool: (threads, jobs), .. } = server.settings;
+        // Without anybody who can stop the server its control socket would be at its end, which is
+        // ready for ever.
+        let _stop = server.stop();
         let handle = server.handle.clone();
         let pool = Arc::new(Pool::new(threads.get(), jobs));
         let slots = pool.slots().clone();
@@ -367,7 +370,10 @@ impl<'a, M: Machine> Ending<'a, M> {
 impl<M: Machine> Drop for Ending<'_, M> {
     fn drop(&mut self) {
         self.handle.close(self.worker);
-        if !self.is_good {
+        if self.is_good {
+            // It may have waited for this worker alone.
+            self.handle.post(HEARS_STOPS, Mail::HandsOverNoMore(self.worker));
+        } else {
             self.handle.post_to_all(|| Mail::Stop);
             self.handle.post_to_all(|| Mail::HandsOverNoMore(self.worker));
         }

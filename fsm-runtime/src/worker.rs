@@ -16,7 +16,7 @@ use crate::io::{Ties, Turn};
 use crate::key::{Key, Source};
 use crate::machine::Machine;
 use crate::mail::Mailbag;
-use crate::mesh::Mail;
+use crate::mesh::{HEARS_STOPS, Mail};
 use crate::peer::Peer;
 use crate::slab::Slab;
 use crate::slice::{self, Desk, End, Outside, Served};
@@ -238,7 +238,7 @@ where
     pub(crate) fn how_long(&self) -> Wait {
         let has_work = !self.runnable.is_empty() || !self.accepting.ready.is_empty();
         // To go to sleep comes last: from then on whoever sends has to wake the worker.
-        if has_work || !self.mail.is_empty() || !self.desk.turn.ties.handle.sleep(self.number) {
+        if has_work || !self.mail.is_empty() || !self.desk.turn.ties.post.inbox().sleep() {
             return Wait::Poll;
         }
         let mut next = self.wheel.next();
@@ -488,7 +488,9 @@ where
     fn is_done(&self) -> bool {
         match self.drain {
             Drain::Running => false,
-            Drain::Draining(_) => self.connections.len() == 0 && self.has_all_arrivals(),
+            Drain::Draining(_) => {
+                self.connections.len() == 0 && self.has_all_arrivals() && !self.hears_for_others()
+            }
             Drain::Stopped => true,
         }
     }
@@ -496,6 +498,11 @@ where
     /// Tells whether no worker can hand over any more connections to this one.
     fn has_all_arrivals(&self) -> bool {
         self.handing.is_empty()
+    }
+
+    /// Tells whether another request to stop would be heard by this worker alone.
+    fn hears_for_others(&self) -> bool {
+        self.number == HEARS_STOPS && !self.desk.turn.ties.handle.others_have_ended(self.number)
     }
 
     /// Tells whether the server has been asked to stop.

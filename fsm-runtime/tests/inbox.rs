@@ -3,8 +3,12 @@
 
 #[path = "../src/inbox.rs"]
 mod inbox;
-#[path = "../src/sync.rs"]
-mod sync;
+
+/// What `inbox.rs` knows as `crate::sync`.
+mod sync {
+    pub(crate) use std::sync::Mutex;
+    pub(crate) use std::sync::atomic::{AtomicUsize, Ordering};
+}
 
 use std::cell::Cell;
 use std::rc::Rc;
@@ -46,7 +50,9 @@ fn a_closed_inbox_gives_items_back() {
     let inbox = Inbox::new(1);
     assert!(inbox.sleep());
     assert_eq!(inbox.push("left"), Ok(Wake::Needed));
+    assert!(!inbox.is_closed());
     assert_eq!(inbox.close().collect::<Vec<_>>(), ["left"]);
+    assert!(inbox.is_closed());
     assert_eq!(inbox.push("late"), Err("late"));
     assert!(!inbox.sleep(), "nobody would wake it");
     assert!(inbox.take().is_empty());

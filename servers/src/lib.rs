@@ -1,8 +1,12 @@
 //! The example servers, each one file that reads top to bottom: table, context, actions, `main`.
 //!
-//! | server | from | command |
+//! | server | from | run with `cargo run -p servers --bin` and |
 //! |---|---|---|
-//! | [`echo`] | CS:APP 12.2 | `cargo run -p servers --bin echo -- --listen 127.0.0.1:7007` |
+//! | [`echo`] | CS:APP 12.2 | `echo -- --listen 127.0.0.1:7007` |
+//! | [`thank_you`] | Tanenbaum, Fig. 2-19 | `thank-you -- --listen 127.0.0.1:7008` |
+//! | [`chat`] | one room, many workers | `chat -- --listen 127.0.0.1:7009` |
 
+pub mod chat;
 pub mod cli;
 pub mod echo;
+pub mod thank_you;

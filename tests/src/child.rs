@@ -191,6 +191,19 @@ impl Served {
         pages.parse::<usize>().expect("a number") * rustix::param::page_size()
     }
 
+    /// The most memory it has held since it started, in bytes.
+    ///
+    /// # Panics
+    /// Where it has ended.
+    #[cfg(target_os = "linux")]
+    #[must_use]
+    pub fn peak(&self) -> usize {
+        let status = fs::read_to_string(self.proc("status")).expect("it runs");
+        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+        let kibibytes = line.and_then(|line| line.trim().strip_suffix(" kB"));
+        kibibytes.and_then(|number| number.parse::<usize>().ok()).expect("proc(5)") * 1024
+    }
+
     /// Lets it open so many descriptors more and no others. The limit is one of numbers, not of how
     /// many, and a program may have inherited some with high numbers.
     ///

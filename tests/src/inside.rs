@@ -35,7 +35,7 @@ where
     M::Decoder: Clone + Default + Sync,
     M::Shared: Default,
 {
-    run::<M>(workers, "127.0.0.1:0", make_context)
+    serve_on_at::<M>(workers, "127.0.0.1:0", make_context)
 }
 
 /// Serves a machine on an address, with one worker: its clients share one `Shared`.
@@ -52,10 +52,15 @@ where
     M::Decoder: Clone + Default + Sync,
     M::Shared: Default,
 {
-    run::<M>(1, address, make_context)
+    serve_on_at::<M>(1, address, make_context)
 }
 
-fn run<M>(
+/// Serves a machine with several workers on an address.
+///
+/// # Panics
+/// Where the address cannot be listened on.
+#[must_use]
+pub fn serve_on_at<M>(
     workers: usize,
     address: &str,
     make_context: impl Fn(&Peer) -> M::Context + Send + Sync + 'static,

@@ -5,8 +5,10 @@
 pub mod child;
 pub mod client;
 pub mod clock;
+pub mod code_lines;
 pub mod dependent;
 pub mod inside;
 pub mod interpreter;
 pub mod scratch;
 pub mod seeded;
+pub mod watched;

@@ -1,9 +1,9 @@
 //! The pictures of a table, kept in files that are reviewed: `golden/*.matrix.txt`,
 //! `golden/*.diagram.txt` and `golden/*.mermaid`.
 //!
-//! Four machines are drawn: the echo server, the thank-you server whose states hold what is still
+//! Four machines are drawn: the echo server, the thank-you server, whose state holds what is still
 //! to be sent, the connection of a server of cached files, which uses most of the language, and a
-//! bell. The actions are only as long as it takes for every declared edge to be taken by somebody.
+//! bell. Actions here are only as long as it takes for every declared edge to be taken by somebody.
 
 use std::fmt::Display;
 use std::path::Path;
@@ -12,52 +12,9 @@ use std::{env, fs, io};
 
 use fsm_runtime::table::{Row, State, Table};
 use fsm_runtime::{Input, Io, Machine};
+use servers::chat::Chat;
 use servers::echo::Echo;
-
-/// Thanks for every byte (Tanenbaum, Fig. 2-19).
-#[derive(Machine)]
-#[machine(context = Clerk)]
-enum ThankYou {
-    #[initial]
-    #[on(readable => receive -> Thanking | Stay | Closed)]
-    #[on(eof | shutdown -> Closed)]
-    #[after(5min without progress -> Closed)]
-    Listening,
-    #[on(writable => send_rest(owed, sent) -> Listening | Stay | Closed)]
-    #[ignores(shutdown, eof)]
-    #[after(30s without progress -> Closed)]
-    Thanking { owed: usize, sent: usize },
-    #[terminal]
-    Closed,
-}
-
-const THANKS: &[u8] = b"Thank you!\n";
-
-struct Clerk;
-
-impl Clerk {
-    fn receive(&mut self, io: &mut Io<'_, ThankYou>) -> ThankYouReceive {
-        match io.read(&mut [0; 512]) {
-            Ok(0) => ThankYouReceive::Closed,
-            Ok(owed) => ThankYouReceive::Thanking { owed, sent: 0 },
-            Err(_) => ThankYouReceive::Stay,
-        }
-    }
-
-    fn send_rest(
-        &mut self,
-        owed: &mut usize,
-        sent: &mut usize,
-        io: &mut Io<'_, ThankYou>,
-    ) -> ThankYouSendRest {
-        let Ok(count) = io.write(&THANKS[*sent..]) else { return ThankYouSendRest::Closed };
-        *sent += count;
-        if *sent == THANKS.len() {
-            (*owed, *sent) = (*owed - 1, 0);
-        }
-        if *owed == 0 { ThankYouSendRest::Listening } else { ThankYouSendRest::Stay }
-    }
-}
+use servers::thank_you::ThankYou;
 
 /// A server of cached files (Tanenbaum 2.2): what is not in the cache is asked of the disk.
 #[derive(Machine)]
@@ -287,6 +244,11 @@ fn pictures_of_echo() {
 #[test]
 fn pictures_of_thank_you() {
     check_pictures("thank_you", ThankYou::TABLE);
+}
+
+#[test]
+fn pictures_of_the_chat_room() {
+    check_pictures("chat", Chat::TABLE);
 }
 
 #[test]

@@ -95,7 +95,7 @@ const LAYERS: &[(&str, &[&[&str]])] = &[
             &["lib"],
         ],
     ),
-    ("servers/src", &[&["cli"], &["echo"], &["lib"], &["bin"]]),
+    ("servers/src", &[&["cli"], &["echo"], &["thank_you"], &["chat"], &["lib"], &["bin"]]),
 ];
 
 /// Words that must not be left behind, and what to do about each.

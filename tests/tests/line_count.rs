@@ -10,22 +10,7 @@
 use std::fs;
 use std::path::Path;
 
-/// The code lines of a file.
-fn code_lines(source: &str) -> Vec<&str> {
-    let mut lines = Vec::new();
-    let mut in_file_attribute = false;
-    for line in source.lines().map(str::trim) {
-        if line == "#[cfg(test)]" {
-            break;
-        }
-        in_file_attribute |= line.starts_with("#![");
-        if !in_file_attribute && !line.is_empty() && !line.starts_with("//") {
-            lines.push(line);
-        }
-        in_file_attribute &= !line.ends_with(']');
-    }
-    lines
-}
+use fsm_tests::code_lines::code_lines;
 
 fn read(path: &str) -> String {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(path);

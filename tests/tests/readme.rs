@@ -1,5 +1,6 @@
 //! The README shows what is so: its diagram is drawn from its own table, its errors are those of a
-//! case, and the command that runs all tests is the one the gate runs. Its code is a doctest.
+//! case, its sessions are held with its servers, and the command that runs all tests is the one the
+//! gate runs. Its code is a doctest.
 
 use std::fs;
 use std::path::Path;
@@ -7,6 +8,8 @@ use std::path::Path;
 use fsm_runtime::table::DeadlineKind;
 use fsm_runtime::testing::Driver;
 use fsm_runtime::{Io, Lines, Machine};
+use fsm_tests::child::Served;
+use fsm_tests::client::Client as Visitor;
 
 /// The machine of the README, row for row; a test below compares the texts.
 #[derive(Machine)]
@@ -66,6 +69,46 @@ fn the_table_drawn_is_the_one_shown() {
         text[from..to].to_owned()
     };
     assert_eq!(table(&read("../README.md")), table(&read("tests/readme.rs")));
+}
+
+#[test]
+fn the_rows_of_the_thank_you_server_are_those_shown() {
+    // Without comments, and laid out as a single line.
+    let plain = |text: &str| {
+        let lines = text.lines().filter(|line| !line.trim_start().starts_with("//"));
+        let words: Vec<_> = lines.flat_map(str::split_whitespace).collect();
+        words.join(" ").replace(", }", " }")
+    };
+    let shown = plain(&block(&read("../README.md"), "thank-you table"));
+    let table = plain(&read("../servers/src/thank_you.rs"));
+    assert!(shown.contains("Thanking {") && table.contains(&shown), "`{shown}` is not the table");
+}
+
+#[test]
+fn the_sessions_shown_are_held() {
+    let readme = read("../README.md");
+    let echo = env!("CARGO_BIN_EXE_watched_echo");
+    let thank_you = env!("CARGO_BIN_EXE_watched_thank_you");
+    for (name, program) in [("echo", echo), ("thank-you", thank_you)] {
+        let started = block(&readme, &format!("start {name}"));
+        let (command, printed) = started.split_once('\n').expect("a command and what it prints");
+        let run = format!("$ cargo run --release -p servers --bin {name} -- ");
+        let arguments = command.strip_prefix(&run).expect("it runs a server");
+        let address = printed.trim_end().strip_prefix("listening on ").expect("an address");
+        assert!(arguments.contains(address), "`{arguments}` listens elsewhere than on {address}");
+        let arguments = arguments.replace(address, "127.0.0.1:0");
+        let server = Served::start(program, &arguments.split(' ').collect::<Vec<_>>());
+
+        let session = block(&readme, &format!("talk to {name}"));
+        let (command, answer) = session.split_once('\n').expect("a command and its answer");
+        let netcat = format!("' | nc -N {}", address.replace(':', " "));
+        let said = command.strip_prefix("$ printf '").and_then(|it| it.strip_suffix(&netcat));
+        let mut visitor = Visitor::connect(server.address());
+        visitor.send(said.expect("words for the server").replace("\\n", "\n").as_bytes());
+        visitor.finish();
+        let heard = String::from_utf8(visitor.rest()).expect("text");
+        assert_eq!(heard.trim_end(), answer.trim_end(), "{name}");
+    }
 }
 
 #[test]

@@ -5,10 +5,11 @@
 //! the very action that asked.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
 
 use crate::io::{Io, Turn};
 use crate::machine::Machine;
-use crate::mesh::{Finish, Handle, Id, Mail, TellError, Topic};
+use crate::mesh::{Finish, Handle, Id, Mail, Post, TellError, Topic};
 use crate::operation::{OperationError, PoolFull, Reply, Ticket};
 use crate::pool::{Slot, Slots};
 
@@ -34,6 +35,8 @@ pub(crate) struct Ties<M: Machine> {
     /// The number of the worker.
     pub(crate) worker: usize,
     pub(crate) handle: Handle<M>,
+    /// Where others reach the worker.
+    pub(crate) post: Arc<Post<M>>,
     /// The room in the pool.
     pub(crate) slots: Slots,
     /// The number of the worker's next operation.
@@ -42,7 +45,8 @@ pub(crate) struct Ties<M: Machine> {
 
 impl<M: Machine> Ties<M> {
     pub(crate) fn new(worker: usize, handle: Handle<M>, slots: Slots) -> Self {
-        Self { worker, handle, slots, next_operation: 0 }
+        let post = handle.post_of(worker);
+        Self { worker, handle, post, slots, next_operation: 0 }
     }
 
     fn number_operation(&mut self) -> u64 {
@@ -108,8 +112,9 @@ impl<M: Machine> Io<'_, M> {
         Ok(())
     }
 
-    /// Joins a topic: from now on what is published to it comes as `message`. The connection's end
-    /// leaves all topics, however it comes.
+    /// Joins a topic: from now on what is published to it comes as `message`, and so may what was
+    /// published just before and is still on its way. The connection's end leaves all topics,
+    /// however it comes.
     pub fn join(&mut self, topic: &Topic) {
         self.turn.queue(Effect::Join(topic.clone()));
     }
@@ -129,6 +134,63 @@ impl<M: Machine> Io<'_, M> {
     /// # Errors
     /// As many jobs wait or run as may: the job is given back, and the action has to say what
     /// happens then.
+    ///
+    /// ```
+    /// use std::io;
+    /// use fsm_runtime::testing::Driver;
+    /// use fsm_runtime::{Io, Lines, Machine};
+    ///
+    /// #[derive(Machine)]
+    /// #[machine(context = Reader, input = Lines<'_>, reply = io::Result<String>)]
+    /// enum Cat {
+    ///     #[initial]
+    ///     #[on(Line(path) => open(path) -> Reading | Idle "the pool is full")]
+    ///     #[on(TooLong | eof | shutdown -> Closed)]
+    ///     #[after(1min without input -> Closed)]
+    ///     Idle,
+    ///     #[on(reply(text) => show(text) -> Idle)]
+    ///     #[ignores(eof, shutdown)]
+    ///     #[after(5s => give_up -> Idle)]
+    ///     Reading,
+    ///     #[terminal]
+    ///     Closed,
+    /// }
+    ///
+    /// struct Reader;
+    ///
+    /// impl Reader {
+    ///     fn open(&mut self, path: &[u8], io: &mut Io<'_, Cat>) -> CatOpen {
+    ///         let path = String::from_utf8_lossy(path.trim_ascii()).into_owned();
+    ///         match io.offload(move || std::fs::read_to_string(path)) {
+    ///             Ok(()) => CatOpen::Reading,
+    ///             Err(_full) => {
+    ///                 writeln!(io.out, "try again later");
+    ///                 CatOpen::Idle
+    ///             }
+    ///         }
+    ///     }
+    ///
+    ///     fn show(&mut self, text: io::Result<String>, io: &mut Io<'_, Cat>) {
+    ///         match text {
+    ///             Ok(text) => writeln!(io.out, "{text}"),
+    ///             Err(error) => writeln!(io.out, "error: {error}"),
+    ///         }
+    ///     }
+    ///
+    ///     fn give_up(&mut self, io: &mut Io<'_, Cat>) {
+    ///         writeln!(io.out, "the disk is slow today");
+    ///     }
+    /// }
+    ///
+    /// let mut driver = Driver::<Cat>::new(Reader);
+    /// driver.input(b"/nowhere\n");
+    /// assert_eq!((driver.state(), driver.operations()), ("Reading", 1));
+    /// driver.run_jobs();
+    /// assert!(driver.sent_text().starts_with("error: "));
+    /// driver.pool_room(0);
+    /// driver.input(b"/nowhere\n");
+    /// assert_eq!(driver.sent_text(), "try again later\n");
+    /// ```
     pub fn offload<J>(&mut self, job: J) -> Result<(), PoolFull<J>>
     where
         J: FnOnce() -> M::Reply + Send + 'static,

@@ -41,11 +41,13 @@ pub(super) fn flush_with<M: Machine, S: Sys>(
     }
     connection.flags.remove(Flags::DRAINED_TOLD);
     let sent = match desk.sys.send(&connection.socket, bytes) {
-        Transfer::Moved(count) => count,
+        Transfer::Moved(count) => {
+            connection.clocks.moved(count, desk.now);
+            count
+        }
         Transfer::WouldBlock => 0,
         Transfer::Gone(error) => return Err(End::Lost(error)),
     };
-    connection.clocks.moved(sent, desk.now);
     if sent < bytes.len() {
         let rest = bytes[sent..].to_vec();
         desk.keep_unsent(connection, &rest);

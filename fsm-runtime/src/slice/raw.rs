@@ -42,7 +42,9 @@ impl<M: Machine, S: Sys> Desk<M, S> {
         // Another state has not been offered it yet.
         let is_answered = used.has(offered) || self.turn.moved;
         connection.ready = if is_answered { ready } else { ready.declined(offered) };
-        connection.clocks.moved(moved, self.now);
+        if moved > 0 {
+            connection.clocks.moved(moved, self.now);
+        }
         connection.flags.set(Flags::INPUT_ENDED, ended || connection.flags.has(Flags::INPUT_ENDED));
         self.put_away(connection);
         if self.turn.has_news {

@@ -77,7 +77,7 @@ impl<M: Machine> Outside<M> {
                     self.operations.add(index, Operation { number, scope, job: None });
                 }
                 Effect::Offload { operation, slot, work } => {
-                    let id = JobId::new(self.next_job);
+                    let id = JobId(self.next_job);
                     self.next_job += 1;
                     self.jobs.push(Job { id, _slot: slot, work });
                     if let Some(number) = operation {
@@ -99,7 +99,7 @@ impl<M: Machine> Outside<M> {
     /// What operations have answered.
     pub(super) fn answers(&mut self, turn: &Turn<M>) -> Vec<Answer<M>> {
         let index = turn.key.index();
-        let mails = turn.ties.handle.take(0);
+        let mails = turn.ties.post.inbox().take();
         mails
             .filter_map(|mail| match mail {
                 Mail::Reply { operation, reply, .. } => {

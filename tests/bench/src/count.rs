@@ -247,8 +247,72 @@ pub fn cpu_seconds(pid: Pid) -> io::Result<f64> {
 
 /// Bytes of a process that are resident and its own (neither files nor shared).
 pub fn resident_bytes(pid: Pid) -> io::Result<f64> {
-    let status = fs::read_to_string(format!("/proc/{}/status", pid.as_raw_nonzero()))?;
-    let line = status.lines().find_map(|line| line.strip_prefix("RssAnon:"));
-    let kilobytes = line.and_then(|line| line.split_whitespace().next()?.parse::<f64>().ok());
-    kilobytes.map(|it| it * 1024.0).ok_or_else(|| io::Error::other("no RssAnon in /proc"))
+    bytes_in(&format!("/proc/{}/status", pid.as_raw_nonzero()), "RssAnon:")
+}
+
+/// Bytes that the kernel holds for a process: its page tables, and the stacks of its threads in the
+/// kernel, which are as large as those of all the machine's threads. Sockets are not in it.
+pub fn kernel_bytes(pid: Pid) -> io::Result<f64> {
+    let status = format!("/proc/{}/status", pid.as_raw_nonzero());
+    let load = fs::read_to_string("/proc/loadavg")?;
+    // "0.20 0.18 0.12 1/80 11206": running and all threads of the machine.
+    let all = load.split(['/', ' ']).nth(4).and_then(|all| all.parse::<f64>().ok());
+    let all = all.ok_or_else(|| io::Error::other("/proc/loadavg does not count threads"))?;
+    let stack = bytes_in("/proc/meminfo", "KernelStack:")? / all;
+    Ok(bytes_in(&status, "VmPTE:")? + number_in(&status, "Threads:")? * stack)
+}
+
+/// What the kernel lets a process have a number of, and how many it has now.
+pub struct Quota {
+    /// What it is.
+    pub name: &'static str,
+    /// How many it has.
+    pub used: f64,
+    /// How many it may have.
+    pub allowed: f64,
+}
+
+/// The quotas of a process that a server with many clients can come to the end of.
+pub fn quotas(pid: Pid) -> io::Result<Vec<Quota>> {
+    let process = format!("/proc/{}", pid.as_raw_nonzero());
+    let maps = fs::read_to_string(format!("{process}/maps"))?.lines().count();
+    let descriptors = fs::read_dir(format!("{process}/fd"))?.count();
+    let threads = number_in(&format!("{process}/status"), "Threads:")?;
+    let limits = format!("{process}/limits");
+    let quota = |name, used, allowed| Quota { name, used, allowed };
+    Ok(vec![
+        quota("memory maps", maps as f64, number_in("/proc/sys/vm/max_map_count", "")?),
+        quota("descriptors", descriptors as f64, number_in(&limits, "Max open files")?),
+        quota("threads", threads, number_in("/proc/sys/kernel/pid_max", "")?),
+        quota("threads", threads, number_in("/proc/sys/kernel/threads-max", "")?),
+    ])
+}
+
+fn bytes_in(file: &str, key: &str) -> io::Result<f64> {
+    // Files in /proc count memory in kilobytes.
+    Ok(number_in(file, key)? * 1024.0)
+}
+
+/// The number behind a key at the start of a line.
+fn number_in(file: &str, key: &str) -> io::Result<f64> {
+    let text = fs::read_to_string(file)?;
+    let line = text.lines().find_map(|line| line.strip_prefix(key));
+    let number = line.and_then(|line| line.split_whitespace().next()?.parse().ok());
+    number.ok_or_else(|| io::Error::other(format!("no number behind {key:?} in {file}")))
+}
+
+/// Connections that wait at a listening address for the server to accept them.
+pub fn unaccepted(address: std::net::SocketAddr) -> io::Result<usize> {
+    /// The state LISTEN, as the kernel prints it.
+    const LISTEN: &str = "0A";
+    let port = format!(":{:04X}", address.port());
+    let table = fs::read_to_string("/proc/net/tcp")?;
+    // "sl local_address rem_address st tx_queue:rx_queue ...", where a listener's second queue are
+    // connections.
+    let queue = table.lines().find_map(|line| {
+        let words: Vec<&str> = line.split_whitespace().take(5).collect();
+        let is_it = words.get(1)?.ends_with(&port) && *words.get(3)? == LISTEN;
+        is_it.then(|| usize::from_str_radix(words.get(4)?.split(':').nth(1)?, 16).ok())?
+    });
+    queue.ok_or_else(|| io::Error::other(format!("nobody listens on {address}")))
 }

@@ -1,8 +1,11 @@
 //! The measurements behind the README's claims: servers to start, a client to load them, counters
 //! to read.
 
+#[path = "../../src/code_lines.rs"]
+pub mod code_lines;
 pub mod cost;
 pub mod count;
+pub mod crowd;
 pub mod heap;
 pub mod load;
 pub mod options;

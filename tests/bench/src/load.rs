@@ -83,7 +83,7 @@ impl Work {
 }
 
 /// Line number `sequence` of a connection: text, with the newline as its last byte.
-fn line(connection: u32, sequence: u64) -> [u8; LINE] {
+pub(crate) fn line(connection: u32, sequence: u64) -> [u8; LINE] {
     const HEX: &[u8; 16] = b"0123456789abcdef";
     let mut line = *b"........ ........ the quick brown fox jumps over the lazy dog..\n";
     for (i, byte) in line.iter_mut().take(8).enumerate() {
@@ -261,10 +261,15 @@ pub fn hold(address: SocketAddr, connections: usize) -> io::Result<Vec<TcpStream
         .collect()
 }
 
-/// What a polite client saw: the time of each of its exchanges, sorted.
+/// What clients saw: the time of each of their exchanges, sorted.
 pub struct Latencies(Vec<Duration>);
 
 impl Latencies {
+    pub(crate) fn new(mut times: Vec<Duration>) -> Self {
+        times.sort_unstable();
+        Self(times)
+    }
+
     /// The time that so many of a thousand exchanges did not pass.
     #[must_use]
     pub fn permille(&self, permille: usize) -> Duration {
@@ -312,8 +317,7 @@ fn polite(address: SocketAddr, exchanges: u64) -> io::Result<Latencies> {
         exchange(&mut stream, 1, sequence)?;
         times.push(begun.elapsed());
     }
-    times.sort_unstable();
-    Ok(Latencies(times))
+    Ok(Latencies::new(times))
 }
 
 /// Writes without end from one thread and reads in another, until told to stop.

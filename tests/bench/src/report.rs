@@ -5,6 +5,8 @@ use std::fmt::Write as _;
 /// A table of text; the first column is left-aligned, the others are figures.
 pub struct Table {
     title: String,
+    /// How many columns are text.
+    texts: usize,
     rows: Vec<Vec<String>>,
 }
 
@@ -12,7 +14,17 @@ impl Table {
     /// An empty table under a title, with the heads of its columns.
     #[must_use]
     pub fn new(title: impl Into<String>, heads: &[&str]) -> Self {
-        Self { title: title.into(), rows: vec![heads.iter().map(ToString::to_string).collect()] }
+        Self {
+            title: title.into(),
+            texts: 1,
+            rows: vec![heads.iter().map(ToString::to_string).collect()],
+        }
+    }
+
+    /// So many columns are left-aligned.
+    #[must_use]
+    pub fn with_texts(self, texts: usize) -> Self {
+        Self { texts, ..self }
     }
 
     /// Adds a row.
@@ -33,7 +45,7 @@ impl Table {
         for row in &self.rows {
             for (column, cell) in row.iter().enumerate() {
                 let width = widths[column];
-                let _ = if column == 0 {
+                let _ = if column < self.texts {
                     write!(text, "  {cell:<width$}")
                 } else {
                     write!(text, "  {cell:>width$}")

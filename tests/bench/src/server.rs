@@ -2,6 +2,7 @@
 
 use std::{
     env,
+    fs::{self, File},
     io::{self, BufRead, BufReader, Write},
     net::{SocketAddr, TcpStream},
     path::{Path, PathBuf},
@@ -22,6 +23,9 @@ const END: Duration = Duration::from_secs(30);
 /// How often an ending server is looked at.
 const LOOK: Duration = Duration::from_millis(5);
 
+/// As many errors of a server as are told.
+const SAID: usize = 3;
+
 /// A server that can be started: its name in the tables, and its command without the address.
 #[derive(Clone)]
 pub struct Spec {
@@ -29,25 +33,36 @@ pub struct Spec {
     pub name: &'static str,
     /// The program, or why there is none.
     pub program: Result<PathBuf, String>,
+    /// What its command says beside the address.
+    pub arguments: Vec<String>,
+    /// Where its standard error goes, if not to the bench's own.
+    pub stderr: Option<PathBuf>,
 }
 
 impl Spec {
     /// A peer that cargo built beside the bench.
     #[must_use]
     pub fn built(name: &'static str, program: &Path) -> Self {
-        Self { name, program: Ok(program.to_path_buf()) }
+        Self::of(name, Ok(program.to_path_buf()))
     }
 
     /// The hand-written C server, compiled now; without a C compiler the row says so.
     #[must_use]
     pub fn c() -> Self {
-        Self { name: "C", program: compile_c() }
+        Self::of("C", compile_c())
     }
 
-    /// Our echo server, built now so that an old binary is never measured by mistake.
+    /// Our echo server, built now so that an old binary is never measured by mistake, and with one
+    /// worker: its peers have one core too.
     #[must_use]
     pub fn ours() -> Self {
-        Self { name: "ours", program: build_ours() }
+        let mut spec = Self::of("ours", build_ours());
+        spec.arguments.extend(["--workers", "1"].map(String::from));
+        spec
+    }
+
+    fn of(name: &'static str, program: Result<PathBuf, String>) -> Self {
+        Self { name, program, arguments: Vec::new(), stderr: None }
     }
 
     /// Starts it under `wrapper` (a tool that ends in running the command given to it), or plainly.
@@ -62,10 +77,15 @@ impl Spec {
         words.extend_from_slice(wrapper);
         words.push(program.display().to_string());
         words.extend(["--listen", "127.0.0.1:0"].map(String::from));
+        words.extend_from_slice(&self.arguments);
+        let stderr = self.stderr.as_ref().map(File::create).transpose()?;
         let mut child = Command::new(&words[0])
             .args(&words[1..])
+            // A server that ends for want of memory would look up names for seconds.
+            .env("RUST_BACKTRACE", "0")
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
+            .stderr(stderr.map_or_else(Stdio::inherit, Stdio::from))
             .spawn()?;
         let stdout = child.stdout.take().map(BufReader::new);
         let mut server = Server {
@@ -73,6 +93,7 @@ impl Spec {
             stdout,
             address: SocketAddr::from(([127, 0, 0, 1], 0)),
             name: self.name,
+            stderr: self.stderr.clone(),
         };
         server.address = server.wait_until_ready()?;
         pin::server(server.pid())?;
@@ -88,6 +109,7 @@ pub struct Server {
     pub address: SocketAddr,
     /// What the tables call it.
     pub name: &'static str,
+    stderr: Option<PathBuf>,
 }
 
 impl Server {
@@ -107,6 +129,18 @@ impl Server {
         let stdin = self.child.stdin.as_mut().ok_or(io::ErrorKind::BrokenPipe)?;
         writeln!(stdin, "{question}")?;
         self.read_line()
+    }
+
+    /// How it ended, if it did by itself, and the errors of the system that it wrote to a standard
+    /// error of its own, each once.
+    pub fn last_words(&mut self) -> io::Result<Vec<String>> {
+        let ended = self.child.try_wait()?.map(|status| format!("the server ended: {status}"));
+        let text = self.stderr.as_ref().map(fs::read_to_string).transpose()?.unwrap_or_default();
+        let mut errors: Vec<&str> = text.lines().filter(|it| it.contains("(os error")).collect();
+        errors.sort_unstable();
+        errors.dedup();
+        let said = errors.into_iter().take(SAID).map(|line| format!("it said: {line}"));
+        Ok(ended.into_iter().chain(said).collect())
     }
 
     fn read_line(&mut self) -> io::Result<String> {

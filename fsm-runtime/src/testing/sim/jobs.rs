@@ -58,11 +58,11 @@ impl Jobs {
         self.next += 1;
         self.waiting.push_back(Job { number: self.next, millis, slot, work });
         self.begin(now);
-        JobId::new(self.next)
+        JobId(self.next)
     }
 
     pub(super) fn cancel(&mut self, job: JobId) {
-        let found = self.waiting.iter().position(|it| JobId::new(it.number) == job);
+        let found = self.waiting.iter().position(|it| JobId(it.number) == job);
         if let Some(job) = found.and_then(|at| self.waiting.remove(at)) {
             self.cancelled += 1;
             drop(job);

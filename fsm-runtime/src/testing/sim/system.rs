@@ -18,6 +18,7 @@ use super::trace::{Call, Trace};
 use super::wire::{Air, Phase, Wire};
 use crate::io::Work;
 use crate::key::Key;
+use crate::mesh::HEARS_STOPS;
 use crate::peer::Peer;
 use crate::pool::{JobId, Slot, Slots};
 use crate::sys::{Accept, Readiness, Ready, Sys, Transfer, Wait};
@@ -30,9 +31,6 @@ const POOL_ROOM: usize = 1_024;
 
 /// The longest pause of the whole machine, in milliseconds.
 const LONGEST_PAUSE: usize = 200;
-
-/// The worker that hears requests to stop, for all.
-const HEARS_STOPS: usize = 0;
 
 /// The first port of the simulated clients.
 const FIRST_PORT: usize = 1_024;

@@ -1,0 +1,5 @@
+//! The chat room as a program.
+
+fn main() -> std::process::ExitCode {
+    servers::chat::main()
+}
