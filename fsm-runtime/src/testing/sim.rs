@@ -257,6 +257,12 @@ where
         self
     }
 
+    /// Every wait of that worker fails from now on, until it gives up and ends.
+    pub fn break_worker(&mut self, worker: usize) -> &mut Self {
+        self.system.broken = Some(worker);
+        self
+    }
+
     /// Tells whether the call of [`Simulation::fail_call`] was made.
     pub fn has_failed(&self) -> bool {
         self.system.failure.is_some_and(|failure| failure.hit.is_some())

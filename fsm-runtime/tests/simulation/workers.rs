@@ -95,6 +95,32 @@ fn a_drain_loses_nobody_who_is_on_the_way() {
     assert!(on_the_way > 1_000, "hand-overs and drains met {on_the_way} times");
 }
 
+#[test]
+fn a_worker_that_breaks_ends_the_server() {
+    for seed in 0..100 {
+        let mut dice = Dice(seed);
+        let workers = dice.pick(&[2, 3, 4]);
+        let mut sim = echoing(seed, workers, dice.pick(&[None, Some(0), Some(1)]));
+        let clients: Vec<_> =
+            (0..40).map(|_| sim.connect(Script::new().send("hello\n").wait(A_WHILE))).collect();
+        for _ in 0..dice.roll(12) {
+            sim.turn();
+        }
+        let broken = usize::try_from(dice.roll(workers as u64)).expect("small");
+        sim.break_worker(broken);
+        let since = sim.now();
+        sim.run();
+        assert!(matches!(sim.outcome(), Some(Err(_))), "seed {seed}");
+        assert!(sim.now() < since + A_WHILE * 2, "seed {seed}: the others drain, and only that");
+        clients.iter().for_each(|&client| check_echo(&sim, client));
+        assert!(clients.iter().all(|&it| sim.ended_at(it).is_some()), "seed {seed}");
+        sim.check();
+    }
+}
+
+/// Longer than anything here takes but a client's patience.
+const A_WHILE: Duration = Duration::from_secs(2);
+
 /// A random session on several workers. Answers its fingerprint.
 fn session(seed: u64) -> u64 {
     let mut dice = Dice(seed);
@@ -156,11 +182,13 @@ fn drained_session(seed: u64) {
     sim.run_for(dice.millis(3_000));
     let asked = sim.now();
     sim.stop();
-    if dice.roll(4) == 0 {
+    let twice = dice.roll(4) == 0;
+    if twice {
         sim.run_for(dice.millis(500));
         sim.stop();
     }
     sim.run();
+    assert!(twice || sim.arriving() == 0, "seed {seed}: somebody was left on the way");
     assert!(matches!(sim.outcome(), Some(Ok(()))), "seed {seed}: {:?}", sim.outcome());
     assert!(clients.iter().filter_map(|&it| sim.ended_at(it)).all(|at| at < asked + END));
     clients.iter().for_each(|&client| check_echo(&sim, client));

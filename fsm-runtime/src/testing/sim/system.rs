@@ -44,6 +44,8 @@ pub(crate) struct System {
     pub(super) at: usize,
     /// The worker that hardly gets a turn at present.
     pub(super) laggard: usize,
+    /// The worker whose waits fail.
+    pub(super) broken: Option<usize>,
     /// Where a stretch of simulated time ends.
     pub(super) horizon: Option<u64>,
     /// Nothing will ever happen again by itself.
@@ -142,6 +144,7 @@ impl System {
             seats: (0..workers).map(Seat::new).collect(),
             at: 0,
             laggard: 0,
+            broken: None,
             horizon: None,
             is_idle: false,
             network: Network::default(),
@@ -474,6 +477,7 @@ impl System {
             Wait::Until(at) => at <= self.now,
         };
         is_due
+            || self.broken == Some(worker)
             || seat.call.load(Ordering::Relaxed)
             || !seat.events.is_empty()
             || self.stops > 0 && worker == HEARS_STOPS
@@ -564,7 +568,8 @@ impl Sys for System {
             Wait::Until(at) => Some(self.horizon.map_or(at, |horizon| horizon.min(at))),
         };
         self.pass_time(limit);
-        match self.fails(Call::Wait, self.faults.wait) {
+        let is_broken = self.broken == Some(self.at);
+        match self.fails(Call::Wait, self.faults.wait).or(is_broken.then_some(Errno::NOMEM)) {
             None | Some(Errno::INTR) => Ok(()),
             Some(error) => {
                 self.is_idle = false;

@@ -66,8 +66,8 @@ impl<M: Machine> Simulation<M>
 where
     M::Decoder: Clone,
 {
-    /// The worker whose turn it is next. One that is alone lets time pass in its turn; among several
-    /// time passes here, and there may be none that can go on.
+    /// The worker whose turn it is next. One that is alone lets time pass in its turn; among
+    /// several time passes here, and there may be none that can go on.
     pub(super) fn next_worker(&mut self) -> Option<usize> {
         if self.workers.len() == 1 {
             return Some(0);
