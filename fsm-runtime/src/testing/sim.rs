@@ -486,6 +486,12 @@ where
         );
     }
 
+    /// The connections that were handed over to a worker that ended without taking them over, and so
+    /// were closed unserved.
+    pub fn stranded(&self) -> usize {
+        self.system.stranded
+    }
+
     /// The connections on their way from one worker to another.
     pub fn arriving(&self) -> usize {
         self.system.seats.iter().map(|seat| seat.arrivals.len()).sum()

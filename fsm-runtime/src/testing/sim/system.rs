@@ -69,6 +69,8 @@ pub(crate) struct System {
     blocked: Vec<Slot>,
     pub(super) jobs: Jobs,
     pub(super) open: usize,
+    /// Those handed over to a worker that ended before it took them over.
+    pub(super) stranded: usize,
 }
 
 /// What one worker has of the system for itself.
@@ -87,6 +89,8 @@ pub(super) struct Seat {
     pub(super) call: Arc<AtomicBool>,
     /// The connections that others left to it.
     pub(super) arrivals: VecDeque<(usize, Peer)>,
+    /// Its thread is over.
+    has_ended: bool,
 }
 
 impl Seat {
@@ -102,6 +106,7 @@ impl Seat {
             wait: Wait::Poll,
             call: Arc::default(),
             arrivals: VecDeque::new(),
+            has_ended: false,
         }
     }
 }
@@ -163,6 +168,7 @@ impl System {
             blocked: Vec::new(),
             jobs: Jobs::new(),
             open: 0,
+            stranded: 0,
         }
     }
 
@@ -239,15 +245,25 @@ impl System {
     /// The thread of the worker whose turn it was is gone, and its sockets with it.
     pub(super) fn close_own(&mut self) {
         self.close_listeners_of(self.at);
-        self.seat().has_reserve = false;
+        let seat = self.seat();
+        (seat.has_reserve, seat.has_ended) = (false, true);
+        for (number, _) in std::mem::take(&mut seat.arrivals) {
+            self.stranded += 1;
+            self.turn_away(number);
+        }
         for number in 0..self.wires.len() {
             let server = &self.wires[number].server;
             if server.phase == Phase::Open && server.owner == Some(self.at) {
-                self.open -= 1;
-                self.with(number, Wire::close);
-                self.pump(number);
+                self.turn_away(number);
             }
         }
+    }
+
+    /// A socket is dropped that nobody serves any more.
+    fn turn_away(&mut self, number: usize) {
+        self.open -= 1;
+        self.with(number, Wire::close);
+        self.pump(number);
     }
 
     fn close_listeners_of(&mut self, seat: usize) {
@@ -789,6 +805,10 @@ impl Sys for System {
     fn hand_over(&mut self, worker: usize, socket: usize, peer: Peer) {
         self.note(Call::HandOver, socket, worker);
         self.wires[socket].server.owner = None;
+        if self.seats[worker].has_ended {
+            self.stranded += 1;
+            return self.turn_away(socket);
+        }
         self.seats[worker].arrivals.push_back((socket, peer));
     }
 
