@@ -1,10 +1,12 @@
-//! How a worker accepts: in bounded batches, with a pause when descriptors run out.
+//! How a worker accepts: in bounded batches, with a pause when descriptors or places run out.
 
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::connection::{Connection, Flags, ticks};
+use crate::door::{Door, Origin};
 use crate::listener::BACKLOG;
 use crate::machine::Machine;
 use crate::mesh::Mail;
@@ -16,25 +18,64 @@ use crate::worker::Worker;
 /// The connections accepted in a row before others are served; Redis takes 10, libuv 32.
 const ACCEPT_BATCH: usize = 16;
 
-/// The connections accepted from each listener when a drain begins: as many as its queue holds.
-const LAST_ACCEPTS: u16 = BACKLOG;
-
-/// How long accepting pauses when descriptors have run out; nginx waits 500 ms.
+/// How long accepting pauses when descriptors have run out, or when the last place was taken and
+/// none of the worker's own connections ends; nginx waits 500 ms.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 /// What is known of the listeners.
-#[derive(Default)]
 pub(crate) struct Accepting {
     /// Those with connections to accept.
     pub(crate) ready: Vec<usize>,
-    /// Set while descriptors are short: when to try again, in ticks.
+    /// Set while descriptors or places are short: when to try again, in ticks.
     pub(crate) paused_until: Option<u32>,
+    /// It pauses because every place is taken, so that an end of a connection ends the pause.
+    awaits_place: bool,
+    /// Who may come in, the same for all workers.
+    pub(crate) door: Arc<Door>,
+    /// Where the connections come from, by their index; empty unless the door asks.
+    origins: Vec<Option<Origin>>,
+    /// The connections that the kernel keeps ready at a listener; so many are accepted there when a
+    /// drain begins, and not without end where clients come as fast as they are accepted.
+    queue: u16,
     /// Those that the system does not report, for the time of a pause.
     off: Vec<usize>,
     /// The last try after a pause found them short again, so those who wait are turned away.
     refuses: bool,
     /// The turn of the loop in which somebody last waited.
     last_turn: u64,
+}
+
+impl Default for Accepting {
+    fn default() -> Self {
+        Self {
+            ready: Vec::new(),
+            paused_until: None,
+            awaits_place: false,
+            door: Arc::default(),
+            origins: Vec::new(),
+            queue: BACKLOG,
+            off: Vec::new(),
+            refuses: false,
+            last_turn: 0,
+        }
+    }
+}
+
+impl Accepting {
+    /// From now on nobody is accepted; who is there still has to be counted out.
+    fn stop(&mut self) {
+        let (door, origins) = (Arc::clone(&self.door), std::mem::take(&mut self.origins));
+        *self = Self { door, origins, ..Self::default() };
+    }
+
+    /// Keeps in mind where a connection comes from.
+    fn remember(&mut self, index: u32, origin: Option<Origin>) {
+        let index = index as usize;
+        if index >= self.origins.len() {
+            self.origins.resize(index + 1, None);
+        }
+        self.origins[index] = origin;
+    }
 }
 
 impl<M, S, F> Worker<M, S, F>
@@ -44,6 +85,14 @@ where
     S: Sys,
     F: FnMut(&Peer) -> M::Context,
 {
+    /// The worker with a door that it shares with others, before which the kernel lets so many
+    /// wait.
+    pub(crate) fn behind(mut self, door: Arc<Door>, queue: u16) -> Self {
+        self.accepting.door = door;
+        self.accepting.queue = queue;
+        self
+    }
+
     /// Notes that somebody waits at a listener.
     pub(crate) fn note_listener(&mut self, number: usize) {
         if !self.accepting.ready.contains(&number) && self.accepting.paused_until.is_none() {
@@ -56,7 +105,7 @@ where
         if let Some(until) = self.accepting.paused_until
             && !is_before(self.desk.now, until)
         {
-            self.resume_accepting();
+            self.end_pause();
         }
         let crowded = self.is_crowded();
         let (mut room, mut failed) = (ACCEPT_BATCH, 0);
@@ -64,7 +113,11 @@ where
             && let Some(&listener) = self.accepting.ready.last()
         {
             room -= 1;
-            match self.desk.sys.accept(listener) {
+            let Some(accepted) = self.accept_one(listener) else {
+                self.await_place();
+                break;
+            };
+            match accepted {
                 Accept::Socket(socket, peer) => {
                     self.place(socket, peer, crowded);
                     if !crowded && self.desk.sys.reports_listeners_by_level() {
@@ -92,23 +145,42 @@ where
         Ok(())
     }
 
+    /// Accepts one connection, if there is a place for it. The place comes first: whoever finds
+    /// none stays in the queue of the kernel.
+    #[inline]
+    fn accept_one(&mut self, listener: usize) -> Option<Accept<S::Socket>> {
+        if !self.accepting.door.take_place() {
+            return None;
+        }
+        let accepted = self.desk.sys.accept(listener);
+        if !matches!(accepted, Accept::Socket(..)) {
+            self.accepting.door.leave_place();
+        }
+        Some(accepted)
+    }
+
     /// Accepts whom the kernel has already told that they are connected, for the last time: closing
-    /// the listeners would reset them. Those for whom there are no descriptors have to go.
+    /// the listeners would reset them. Those for whom there is no descriptor or place have to go.
     #[cold]
     pub(crate) fn accept_the_last(&mut self) {
         for listener in 0..self.desk.sys.listeners() {
-            for _ in 0..LAST_ACCEPTS {
-                match self.desk.sys.accept(listener) {
-                    Accept::Socket(socket, peer) => {
-                        self.desk.turn.ties.handle.add_load(self.number);
-                        self.admit(socket, &peer, true);
+            // The kernel lets one more wait than it was told.
+            for _ in 0..=self.accepting.queue {
+                match self.accept_one(listener) {
+                    Some(Accept::Socket(socket, peer)) => {
+                        if let Some(socket) = self.welcome(socket, &peer) {
+                            self.desk.turn.ties.handle.add_load(self.number);
+                            self.admit(socket, &peer, true);
+                        }
                     }
-                    Accept::Retry => self.summary.failed_accepts += 1,
-                    Accept::WouldBlock | Accept::Exhausted(_) | Accept::Broken(_) => break,
+                    Some(Accept::Retry) => self.summary.failed_accepts += 1,
+                    Some(Accept::WouldBlock | Accept::Exhausted(_) | Accept::Broken(_)) | None => {
+                        break;
+                    }
                 }
             }
         }
-        self.accepting = Accepting::default();
+        self.accepting.stop();
         self.desk.sys.close_listeners();
     }
 
@@ -123,9 +195,44 @@ where
         before + 1 == self.turns
     }
 
+    /// Lets a connection in that has a place, unless there are too many of its address: those are
+    /// closed at once.
+    #[inline]
+    fn welcome(&mut self, socket: S::Socket, peer: &Peer) -> Option<S::Socket> {
+        if self.accepting.door.welcomes(peer) {
+            return Some(socket);
+        }
+        self.accepting.door.leave_place();
+        self.summary.refused += 1;
+        tracing::debug!(%peer, "refused: its address has as many connections as it may");
+        if self.accepting.door.note_crowding(self.desk.now) {
+            tracing::warn!(%peer, "refusing an address more connections than one may have");
+        }
+        self.desk.sys.close(socket);
+        None
+    }
+
+    /// Counts a connection out that was counted in as this worker's.
+    fn count_out(&mut self, origin: Option<Origin>) {
+        self.desk.turn.ties.handle.remove_load(self.number);
+        self.accepting.door.say_farewell(origin);
+        self.accepting.door.leave_place();
+        if self.accepting.awaits_place {
+            self.accepting.paused_until = Some(self.desk.now);
+        }
+    }
+
+    /// Counts the connection of that index out, which has ended.
+    #[inline]
+    pub(crate) fn count_out_at(&mut self, index: u32) {
+        let origin = self.accepting.origins.get_mut(index as usize).and_then(Option::take);
+        self.count_out(origin);
+    }
+
     /// Takes in a new connection, or hands it over to a worker that has clearly fewer: before its
     /// machine exists, since no machine ever moves.
     fn place(&mut self, socket: S::Socket, peer: Peer, crowded: bool) {
+        let Some(socket) = self.welcome(socket, &peer) else { return };
         let handle = &self.desk.turn.ties.handle;
         let target = least_loaded(handle.loads(), self.number);
         let worker = target.unwrap_or(self.number);
@@ -148,7 +255,7 @@ where
         let Ok((context, decoder)) = made else {
             self.summary.panics += 1;
             tracing::error!(%peer, "making the context of a connection panicked");
-            self.desk.turn.ties.handle.remove_load(self.number);
+            self.count_out(Origin::of(peer));
             return self.desk.sys.close(socket);
         };
         let ready = if crowded { Ready::READ.and(Ready::WRITE) } else { Ready::WRITE };
@@ -157,6 +264,9 @@ where
             Ok((index, _)) => {
                 self.summary.accepted += 1;
                 tracing::debug!(%peer, index, "accepted");
+                if self.accepting.door.asks_for_origins() {
+                    self.accepting.remember(index, Origin::of(peer));
+                }
                 if self.is_draining() {
                     self.wake(index, Flags::SHUTDOWN_DUE);
                 } else if self.greets || crowded {
@@ -167,7 +277,7 @@ where
             }
             Err(connection) => {
                 self.summary.refused += 1;
-                self.desk.turn.ties.handle.remove_load(self.number);
+                self.count_out(Origin::of(peer));
                 let socket = self.take_apart(connection);
                 self.desk.sys.close(socket);
             }
@@ -187,6 +297,31 @@ where
         self.accepting.refuses = true;
         self.summary.pauses += 1;
         self.suspend_accepting();
+    }
+
+    /// Stops accepting because every place is taken. Who waits is not turned away: as soon as a
+    /// connection of this worker ends, or a pause later where it was one of another's, the next one
+    /// is let in.
+    #[cold]
+    fn await_place(&mut self) {
+        let door = &self.accepting.door;
+        if door.note_full(self.desk.now) {
+            tracing::warn!(open = door.most(), "accepting pauses: there are no more places");
+        }
+        self.summary.pauses += 1;
+        self.accepting.awaits_place = true;
+        self.suspend_accepting();
+    }
+
+    /// Ends a pause, unless it is for a place and there is none yet.
+    #[cold]
+    fn end_pause(&mut self) {
+        if self.accepting.awaits_place && self.accepting.door.is_full() {
+            self.accepting.door.note_full(self.desk.now);
+            self.suspend_accepting();
+        } else {
+            self.resume_accepting();
+        }
     }
 
     /// Stops listening until a pause has passed.
@@ -221,6 +356,7 @@ where
     /// that cannot accept still serves those it has.
     fn resume_accepting(&mut self) {
         self.accepting.paused_until = None;
+        self.accepting.awaits_place = false;
         self.desk.sys.keep_reserve();
         while let Some(&listener) = self.accepting.off.last() {
             if let Err(error) = self.desk.sys.listen(listener, true) {

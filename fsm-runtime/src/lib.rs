@@ -10,9 +10,9 @@
 //!   [`Input`].
 //! - **Doing**: [`Server`] binds [`Address`]es, runs a machine, and answers a [`Summary`] when it
 //!   is stopped by a signal or through [`Stop`].
-//! - **Together**: machines send to each other by [`Io::tell`] and through [`Topic`]s, other threads
-//!   by a [`Handle`]; work that blocks is done by [`Io::offload`] and comes back as `reply`, and a
-//!   [`Ticket`] is the right to answer from anywhere.
+//! - **Together**: machines send to each other by [`Io::tell`] and through [`Topic`]s, and other
+//!   threads by a [`Handle`]; work that blocks is done by [`Io::offload`] and comes back as `reply`,
+//!   and a [`Ticket`] is the right to answer from anywhere.
 //! - **Looking**: [`table`] is the machine as data, and draws itself.
 //!
 //! Without the feature `server`, which is on by default, the crate needs only `core` and serves
@@ -25,6 +25,8 @@ pub mod testing;
 
 #[cfg(feature = "server")]
 mod accept;
+#[cfg(feature = "server")]
+mod allowance;
 mod answer;
 #[cfg(feature = "server")]
 mod buffers;
@@ -33,6 +35,8 @@ mod connection;
 #[cfg(feature = "server")]
 mod decode;
 mod diagram;
+#[cfg(feature = "server")]
+mod door;
 #[cfg(feature = "server")]
 mod inbox;
 #[cfg(feature = "server")]
@@ -87,7 +91,7 @@ pub use fsm_macros::Machine;
 #[cfg(feature = "server")]
 pub use io::{Io, Out};
 #[cfg(feature = "server")]
-pub use listener::BindError;
+pub use listener::{BindError, DEFAULT_KEEP_ALIVE, KEEP_ALIVES};
 #[cfg(feature = "server")]
 pub use machine::{Deadlines, Event, Machine};
 #[cfg(feature = "server")]

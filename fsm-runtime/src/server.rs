@@ -10,9 +10,11 @@ use std::time::Duration;
 
 use signal_hook::consts::{SIGINT, SIGTERM};
 
+use crate::allowance;
+use crate::door::Door;
 use crate::inbox::Inbox;
 use crate::io::Ties;
-use crate::listener::{BindError, Listener};
+use crate::listener::{BindError, Listener, Options};
 use crate::machine::Machine;
 use crate::mesh::{DEFAULT_INBOX, HEARS_STOPS, Handle, Mail, Post};
 use crate::peer::{Address, Peer};
@@ -75,6 +77,9 @@ struct Settings {
     drain_limit: Duration,
     inbox: usize,
     pool: (NonZero<usize>, usize),
+    max_connections: Option<NonZero<usize>>,
+    max_per_address: Option<NonZero<usize>>,
+    listening: Options,
 }
 
 impl Default for Settings {
@@ -84,6 +89,9 @@ impl Default for Settings {
             drain_limit: DEFAULT_DRAIN_LIMIT,
             inbox: DEFAULT_INBOX,
             pool: DEFAULT_POOL,
+            max_connections: None,
+            max_per_address: None,
+            listening: Options::default(),
         }
     }
 }
@@ -204,6 +212,61 @@ impl<M: Machine> Server<M> {
         self
     }
 
+    /// How many connections may be open at once, those of all workers counted; as many as there are
+    /// descriptors for without it. Who comes when all places are taken waits in the system's queue
+    /// ([`Server::backlog`]) until a connection ends; those who are served do not notice.
+    #[must_use]
+    pub fn max_connections(mut self, connections: NonZero<usize>) -> Self {
+        self.settings.max_connections = Some(connections);
+        self
+    }
+
+    /// How many connections one IP address may have at once, on all workers; any number without
+    /// it. More are closed at once, and counted as refused.
+    ///
+    /// IPv6 addresses are counted by their network of 64 bits, which is the least that one site
+    /// has; clients of Unix sockets are not counted. Behind a proxy all clients have one address.
+    #[must_use]
+    pub fn max_per_address(mut self, connections: NonZero<usize>) -> Self {
+        self.settings.max_per_address = Some(connections);
+        self
+    }
+
+    /// How long a connection over TCP may be silent before the system asks the peer whether it
+    /// still lives; who does not answer for as long again ends as `lost`. None never asks;
+    /// [`DEFAULT_KEEP_ALIVE`](crate::DEFAULT_KEEP_ALIVE) without it.
+    ///
+    /// A state that waits for its peer has a deadline of its own, and needs none of this. It is for
+    /// those with `after(never)`: nobody else finds a peer that lost its power or its network. The
+    /// system counts whole seconds and only so far; a time outside of
+    /// [`KEEP_ALIVES`](crate::KEEP_ALIVES) is taken for the nearest within.
+    #[must_use]
+    pub fn keep_alive(mut self, silence: Option<Duration>) -> Self {
+        self.settings.listening.keep_alive = silence;
+        self.choose_listening();
+        self
+    }
+
+    /// How many connections the system keeps ready at each listener until they are accepted; 4,096
+    /// without it. The system has a limit of its own, on Linux `net.core.somaxconn`.
+    #[must_use]
+    pub fn backlog(mut self, connections: NonZero<u16>) -> Self {
+        allowance::check_backlog(connections.get());
+        self.settings.listening.backlog = connections.get();
+        self.choose_listening();
+        self
+    }
+
+    /// Chooses for the listeners at once: clients can connect already, and those who are accepted
+    /// have the options of the moment in which they connected.
+    fn choose_listening(&mut self) {
+        for listener in &mut self.listeners {
+            if let Err(error) = listener.choose(self.settings.listening) {
+                tracing::warn!(%error, address = %listener.address(), "an option was not taken");
+            }
+        }
+    }
+
     /// Leaves SIGINT and SIGTERM alone, for servers inside of a larger program.
     #[must_use]
     pub fn without_signals(mut self) -> Self {
@@ -242,7 +305,8 @@ impl<M: Machine> Server<M> {
     /// connection. It is called on the thread of the worker that serves the connection.
     ///
     /// SIGINT and SIGTERM stay caught after it has returned; a program that goes on to do other
-    /// things uses [`Server::without_signals`].
+    /// things uses [`Server::without_signals`]. The process may open as many files as its hard
+    /// limit allows from then on, which programs that it starts inherit.
     ///
     /// # Errors
     /// The system refused what every server needs, or a listener broke.
@@ -272,20 +336,25 @@ impl<M: Machine> Server<M> {
         M::Decoder: Clone + Sync,
     {
         let server = self.catch_signals()?;
+        allowance::raise_descriptors();
         let Settings { drain_limit, pool: (threads, jobs), .. } = server.settings;
         // Without anybody who can stop the server its control socket would be at its end, which is
         // ready for ever.
         let _stop = server.stop();
+        let Settings { max_connections, max_per_address, listening, .. } = server.settings;
+        let door = Arc::new(Door::new(max_connections, max_per_address));
         let handle = server.handle.clone();
         let pool = Arc::new(Pool::new(threads.get(), jobs));
         let slots = pool.slots().clone();
         let places = server.workplaces(&pool)?;
+        allowance::check_connections(max_connections);
         let run = |ending: Ending<'_, M>, place: Workplace<Native>| {
             let system = Real::new(place)?;
             let ties = Ties::new(ending.worker, handle.clone(), slots.clone());
             let shared = make_shared(ending.worker);
             let worker =
                 Worker::<M, _, _>::new(system, ties, shared, decoder.clone(), &make_context);
+            let worker = worker.behind(Arc::clone(&door), listening.backlog);
             let summary = worker.run(drain_limit)?;
             ending.in_good_order();
             Ok(summary)

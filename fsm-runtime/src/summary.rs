@@ -8,7 +8,8 @@ pub struct Summary {
     pub accepted: u64,
     /// Connections that have ended, for whatever reason.
     pub closed: u64,
-    /// Connections turned away because descriptors or slots had run out.
+    /// Connections turned away because descriptors or slots had run out, or because their address
+    /// had as many as it may.
     pub refused: u64,
     /// Connections whose socket died or stalled.
     pub lost: u64,
@@ -16,7 +17,7 @@ pub struct Summary {
     pub panics: u64,
     /// Connections that died before they could be accepted.
     pub failed_accepts: u64,
-    /// Pauses in accepting because descriptors had run out.
+    /// Pauses in accepting because descriptors or places had run out.
     pub pauses: u64,
     /// Messages delivered from the inbox; one to a topic is one.
     pub messages: u64,

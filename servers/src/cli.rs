@@ -1,13 +1,15 @@
-//! What the command lines of all servers have in common: where to listen, what to log, how to end.
+//! What the command lines of all servers have in common: where to listen, whom to let in, what to
+//! log, how to end.
 
 use std::io::Write;
 use std::num::NonZero;
 use std::process::ExitCode;
+use std::str::FromStr;
 use std::time::Duration;
 
 use clap::Parser;
-use fsm_runtime::{Address, Machine, Server, ServerError};
-use humantime::parse_duration;
+use fsm_runtime::{Address, KEEP_ALIVES, Machine, Server, ServerError};
+use humantime::{format_duration, parse_duration};
 use tracing::level_filters::LevelFilter;
 
 /// The exit status of a server that could not start or go on.
@@ -27,8 +29,24 @@ pub struct Common {
     #[arg(long, value_name = "ADDR", required = true, help = LISTEN_HELP)]
     pub listen: Vec<Address>,
     /// How many threads serve, each with clients of its own [default: one for each core]
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = parse_count)]
     pub workers: Option<NonZero<usize>>,
+    /// How many clients may be connected at once; others wait until one leaves [default: as many as
+    /// there are descriptors for]
+    #[arg(long, value_name = "N", value_parser = parse_count)]
+    pub max_connections: Option<NonZero<usize>>,
+    /// How many clients of one IP address (for IPv6: of one /64 network) may be connected at once;
+    /// others are turned away [default: any number]
+    #[arg(long, value_name = "N", value_parser = parse_count)]
+    pub max_per_address: Option<NonZero<usize>>,
+    /// How long a TCP client may be silent before the system asks whether it still lives; without
+    /// an answer for as long again it is lost. `off` never asks
+    #[arg(long, value_name = "TIME|off", default_value = "5min")]
+    pub keep_alive: KeepAlive,
+    /// How many clients the system keeps waiting at each address until they are accepted
+    /// [default: 4096]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    pub backlog: Option<u16>,
     /// How long connections may take to end after SIGTERM or SIGINT; a second signal stops at once
     #[arg(long, value_name = "TIME", default_value = "30s", value_parser = parse_duration)]
     pub drain: Duration,
@@ -40,10 +58,44 @@ pub struct Common {
 impl Common {
     /// The server with what was asked for.
     fn apply<M: Machine>(&self, server: Server<M>) -> Server<M> {
-        let server = server.drain_limit(self.drain);
-        match self.workers {
-            Some(workers) => server.workers(workers),
-            None => server,
+        let mut server = server.drain_limit(self.drain).keep_alive(self.keep_alive.0);
+        if let Some(workers) = self.workers {
+            server = server.workers(workers);
+        }
+        if let Some(connections) = self.max_connections {
+            server = server.max_connections(connections);
+        }
+        if let Some(connections) = self.max_per_address {
+            server = server.max_per_address(connections);
+        }
+        if let Some(connections) = self.backlog.and_then(NonZero::new) {
+            server = server.backlog(connections);
+        }
+        server
+    }
+}
+
+/// A limit of zero would be a server for nobody.
+fn parse_count(text: &str) -> Result<NonZero<usize>, &'static str> {
+    text.parse().map_err(|_| "write a number from 1 up")
+}
+
+/// The silence after which the system asks whether a client still lives; none where it never does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct KeepAlive(pub Option<Duration>);
+
+impl FromStr for KeepAlive {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let time = || parse_duration(text).ok().filter(|time| KEEP_ALIVES.contains(time));
+        match text {
+            "off" => Ok(Self(None)),
+            _ => time().map(|time| Self(Some(time))).ok_or_else(|| {
+                let (least, most) = (KEEP_ALIVES.start(), KEEP_ALIVES.end());
+                let (least, most) = (format_duration(*least), format_duration(*most));
+                format!("write a time from {least} to {most}, or `off`")
+            }),
         }
     }
 }
@@ -59,11 +111,15 @@ pub fn main<M: Machine, O: Parser>(
     tracing_subscriber::fmt()
         .with_max_level(common(&options).log)
         .with_writer(std::io::stderr)
+        // Plain text, whatever features other crates ask for: logs go to files and to journals.
+        .with_ansi(false)
         .init();
     let bound = Server::bind(&common(&options).listen);
     let served = bound.and_then(Server::catch_signals).and_then(|server| {
+        // What is chosen for the listeners holds before anybody is told of them.
+        let server = common(&options).apply(server);
         announce(&server);
-        serve(common(&options).apply(server), options)
+        serve(server, options)
     });
     match served {
         Ok(()) => ExitCode::SUCCESS,
@@ -95,4 +151,23 @@ fn announce<M: Machine>(server: &Server<M>) {
         let _ = writeln!(output, "listening on {address}");
     }
     let _ = output.flush();
+}
+
+#[cfg(test)]
+mod tests {
+    use fsm_runtime::DEFAULT_KEEP_ALIVE;
+
+    use super::{Common, KeepAlive};
+
+    #[derive(clap::Parser)]
+    struct Options {
+        #[command(flatten)]
+        common: Common,
+    }
+
+    #[test]
+    fn the_command_line_has_the_defaults_of_the_runtime() {
+        let options: Options = clap::Parser::parse_from(["server", "--listen", "127.0.0.1:0"]);
+        assert_eq!(options.common.keep_alive, KeepAlive(Some(DEFAULT_KEEP_ALIVE)));
+    }
 }

@@ -5,7 +5,7 @@
 
 use std::collections::HashSet;
 use std::fs;
-use std::io::{BufRead, BufReader, Read};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -178,6 +178,19 @@ impl Served {
         let times = behind_name.split_ascii_whitespace().skip(11).take(2);
         let ticks: u32 = times.map(|time| time.parse::<u32>().expect("a number")).sum();
         TICK * ticks
+    }
+
+    /// The bytes it holds from its allocator, if it is one that counts them.
+    ///
+    /// # Panics
+    /// Where it does not answer.
+    pub fn heap(&mut self) -> usize {
+        let stdin = self.process.stdin.as_mut().expect("held until its end");
+        writeln!(stdin, "heap").expect("it listens to it");
+        let mut answer = String::new();
+        let stdout = self.stdout.as_mut().expect("taken once, at the end");
+        stdout.read_line(&mut answer).expect("standard output is text");
+        answer.trim_end().parse().expect("a number of bytes")
     }
 
     /// The memory it holds, in bytes.

@@ -1,12 +1,12 @@
 //! A client that checks every byte: each step has a limit in time, so that no test waits for ever.
 
 use std::io::{self, Read, Write};
-use std::net::{Shutdown, TcpStream};
+use std::net::{IpAddr, Shutdown, SocketAddr, TcpStream};
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 use std::time::Duration;
 
-use rustix::net::sockopt;
+use rustix::net::{AddressFamily, SocketType, bind, connect, socket, sockopt};
 
 /// How long one read or write may take; the machine that runs the tests may be busy.
 pub const PATIENCE: Duration = Duration::from_secs(20);
@@ -53,9 +53,30 @@ impl Client {
                 stream
             }
         };
+        Self::over(stream)
+    }
+
+    fn over(stream: TcpStream) -> io::Result<Self> {
         stream.set_read_timeout(Some(PATIENCE))?;
         stream.set_write_timeout(Some(PATIENCE))?;
         Ok(Self { stream })
+    }
+
+    /// Connects to `IP:PORT` from another address of this machine, of which Linux gives it all of
+    /// 127.0.0.0/8.
+    ///
+    /// # Errors
+    /// Nobody listens, or the address is not this machine's.
+    ///
+    /// # Panics
+    /// Where the addresses are none.
+    pub fn try_connect_from(source: &str, address: &str) -> io::Result<Self> {
+        let source: IpAddr = source.parse().expect("an IP address");
+        let address: SocketAddr = address.parse().expect("IP:PORT");
+        let socket = socket(AddressFamily::INET, SocketType::STREAM, None)?;
+        bind(&socket, &SocketAddr::new(source, 0))?;
+        connect(&socket, &address)?;
+        Self::over(TcpStream::from(socket))
     }
 
     /// The socket.

@@ -60,7 +60,12 @@ fn at_log_level_debug_it_tells_of_every_connection() {
 fn help_shows_every_option_and_examples() {
     let help = Served::spawn(ECHO, &["--help"]).wait();
     assert_eq!((help.code, help.stderr.as_str()), (Some(0), ""));
-    for part in ["--listen", "--max-line", "--idle", "--partial", "--drain", "--log", "unix:PATH"] {
+    let parts = [
+        ["--listen", "--workers", "--max-connections", "--max-per-address", "--keep-alive"],
+        ["--backlog", "--max-line", "--idle", "--partial", "--drain"],
+        ["--log", "unix:PATH", "[default: 5min]", "[default: 4096]", "[default: 30s]"],
+    ];
+    for part in parts.as_flattened() {
         assert!(help.stdout.contains(part), "{part} in: {}", help.stdout);
     }
     let (_, examples) = help.stdout.split_once("Examples:").expect("there are examples");
@@ -114,7 +119,7 @@ fn an_address_of_another_machine_is_one_clear_line_and_status_1() {
 
 #[test]
 fn bad_usage_is_one_clear_line_and_status_2() {
-    let wrong: [(&[&str], &str); 8] = [
+    let wrong: [(&[&str], &str); 16] = [
         (&["--lisden", "127.0.0.1:0"], "'--lisden'"),
         (&["--listen", "7007"], "write IP:PORT, [IPv6]:PORT, NAME:PORT or unix:PATH"),
         (&["--listen", "unix:"], "unix:PATH"),
@@ -122,6 +127,14 @@ fn bad_usage_is_one_clear_line_and_status_2() {
         (&["--listen", "127.0.0.1:0", "--max-line", "-1"], "-1"),
         (&["--listen", "127.0.0.1:0", "--max-line", "16777217"], "from 0 to 16777216"),
         (&["--listen", "127.0.0.1:0", "--log", "loud"], "loud"),
+        (&["--listen", "127.0.0.1:0", "--workers", "0"], "write a number from 1 up"),
+        (&["--listen", "127.0.0.1:0", "--max-connections", "0"], "write a number from 1 up"),
+        (&["--listen", "127.0.0.1:0", "--max-per-address", "few"], "write a number from 1 up"),
+        (&["--listen", "127.0.0.1:0", "--keep-alive", "soon"], "from 1s to 9h 6m 7s, or `off`"),
+        (&["--listen", "127.0.0.1:0", "--keep-alive", "0s"], "from 1s to 9h 6m 7s, or `off`"),
+        (&["--listen", "127.0.0.1:0", "--keep-alive", "10h"], "from 1s to 9h 6m 7s, or `off`"),
+        (&["--listen", "127.0.0.1:0", "--backlog", "0"], "1..=65535"),
+        (&["--listen", "127.0.0.1:0", "--backlog", "65536"], "1..=65535"),
         (&[], "--listen"),
     ];
     for (arguments, part) in wrong {

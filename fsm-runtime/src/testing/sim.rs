@@ -52,6 +52,8 @@ mod workers;
 
 use std::cell::RefCell;
 use std::io;
+use std::net::IpAddr;
+use std::num::NonZero;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -60,6 +62,7 @@ use std::time::Duration;
 pub use script::Script;
 pub use settings::{Faults, Network, Reporting};
 
+use crate::door::Door;
 use crate::io::Ties;
 use crate::machine::Machine;
 use crate::mesh::{DEFAULT_INBOX, Handle, Post, Topic};
@@ -277,6 +280,18 @@ where
         self
     }
 
+    /// How many connections are let in at once, and how many of one address, if that is limited.
+    /// To be chosen before the first run.
+    pub fn limits(
+        &mut self,
+        connections: Option<NonZero<usize>>,
+        per_address: Option<NonZero<usize>>,
+    ) -> &mut Self {
+        let door = Arc::new(Door::new(connections, per_address));
+        self.workers.iter_mut().for_each(|it| it.worker.accepting.door = Arc::clone(&door));
+        self
+    }
+
     /// A client connects and does what its script says: at the first listener, or where there are
     /// several workers at one that the seed chooses.
     pub fn connect(&mut self, script: Script) -> ClientId {
@@ -291,6 +306,13 @@ where
     pub fn connect_at(&mut self, listener: usize, script: Script) -> ClientId {
         self.system.is_idle = false;
         ClientId(self.system.connect(listener, script))
+    }
+
+    /// As [`Simulation::connect`], from another address than that of this machine.
+    pub fn connect_from(&mut self, source: IpAddr, script: Script) -> ClientId {
+        let client = self.connect(script);
+        self.system.wires[client.0].source = Some(source);
+        client
     }
 
     /// A client goes on with more steps behind those of its script.
@@ -467,7 +489,7 @@ where
     /// Balances the ledger of every client, and the sockets against the connections.
     ///
     /// # Panics
-    /// When a byte is missing, changed or out of order, or when a socket was forgotten.
+    /// When a byte is missing, changed or out of order, or when a socket or a place was forgotten.
     pub fn check(&self) {
         let system = &self.system;
         for (number, wire) in system.wires.iter().enumerate() {
@@ -484,6 +506,9 @@ where
             "seed {}: open sockets and connections",
             self.seed
         );
+        if let Some(taken) = self.workers[0].worker.accepting.door.taken() {
+            assert_eq!(taken, open, "seed {}: places taken and connections", self.seed);
+        }
     }
 
     /// The connections that were handed over to a worker that ended without taking them over, and so

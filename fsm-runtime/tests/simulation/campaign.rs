@@ -5,6 +5,7 @@
 //! `SIM_SEEDS=1000000 cargo test -p fsm-runtime --release sim_campaign` runs more of them, and
 //! `SIM_SEED=7` runs one again.
 
+use std::num::NonZero;
 use std::time::Duration;
 
 use fsm_runtime::testing::sim::{Faults, Network, Reporting, Script, Simulation};
@@ -17,6 +18,9 @@ const SESSIONS: u64 = 1_000;
 /// The longest a client's script waits in all, and the longest deadline of the machine with the
 /// time a lingering connection has: by then everybody has ended.
 pub(crate) const END: Duration = Duration::from_secs(120);
+
+/// The most who come in one after the other, where there are few places.
+const TURNS: u32 = 4;
 
 /// Numbers for the making of a session; the simulation has its own.
 pub(crate) struct Dice(pub(crate) u64);
@@ -91,13 +95,14 @@ fn session(seed: u64) -> u64 {
     sim.reporting(dice.pick(&[Reporting::Edge, Reporting::Oneshot]));
     sim.faults(dice.pick(&[Faults::NONE, Faults::HARMLESS, Faults::STORM]));
     sim.descriptors(dice.pick(&[None, None, Some(3)]));
+    sim.limits(dice.pick(&[None, None, NonZero::new(2)]), dice.pick(&[None, NonZero::new(3)]));
     let count = 1 + dice.roll(8);
     let clients: Vec<_> = (0..count).map(|_| sim.connect(script(&mut dice, &network))).collect();
     sim.run_for(Duration::from_secs(20));
     sim.faults(Faults::NONE);
     sim.network(Network::default());
     sim.descriptors(None);
-    sim.run_for(END);
+    sim.run_for(END * TURNS);
     for &client in &clients {
         check_echo(&sim, client);
     }
@@ -132,6 +137,7 @@ fn drained_session(seed: u64) {
     sim.reporting(dice.pick(&[Reporting::Edge, Reporting::Oneshot]));
     sim.faults(dice.pick(&[Faults::NONE, Faults::HARMLESS, Faults::STORM]));
     sim.descriptors(dice.pick(&[None, None, Some(3)]));
+    sim.limits(dice.pick(&[None, NonZero::new(5)]), dice.pick(&[None, NonZero::new(3)]));
     let clients: Vec<_> = (0..1 + dice.roll(40))
         .map(|number| sim.connect_at(usize::from(number % 3 == 0), script(&mut dice, &network)))
         .collect();

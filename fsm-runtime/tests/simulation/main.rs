@@ -8,6 +8,7 @@ mod deadlines;
 mod drain;
 mod faults;
 mod flights;
+mod limits;
 mod machines;
 mod messages;
 mod operations;

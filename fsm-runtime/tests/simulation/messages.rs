@@ -384,11 +384,11 @@ fn what_panics_when_it_is_dropped_costs_one_connection() {
 }
 
 /// The messages that are delivered in a row before ready connections are looked at.
-const PORTION: usize = 1_024;
+const PORTION: usize = 2_048;
 
 #[test]
 fn a_message_to_thousands_of_members_keeps_nobody_waiting() {
-    const MEMBERS: usize = 4_000;
+    const MEMBERS: usize = 8_000;
     for reporting in [Reporting::Edge, Reporting::Oneshot] {
         let (mut sim, _) = club(1, 1);
         sim.reporting(reporting);

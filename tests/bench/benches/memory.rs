@@ -50,13 +50,13 @@ fn main() -> io::Result<ExitCode> {
 
 /// Live heap bytes, for the servers that have a build with a counting allocator.
 fn heap_growth(spec: &Spec, connections: usize) -> io::Result<Option<f64>> {
-    let program = match spec.name {
-        "ours" => "heap_echo",
-        "tokio" => "heap_tokio",
-        "tokio LinesCodec" => "heap_tokio_lines",
+    let beside = |program: &str| Ok::<_, io::Error>(target_directory()?.join(program));
+    let spec = match spec.name {
+        "ours" => Spec::ours_counting(),
+        "tokio" => Spec::built(spec.name, &beside("heap_tokio")?),
+        "tokio LinesCodec" => Spec::built(spec.name, &beside("heap_tokio_lines")?),
         _ => return Ok(None),
     };
-    let spec = Spec::built(spec.name, &target_directory()?.join(program));
     if !spec.program.as_ref().is_ok_and(|program| program.exists()) {
         return Ok(None);
     }

@@ -11,6 +11,7 @@ use std::{fs, io, path::Path, path::PathBuf, process::Command};
 use rustix::process::Pid;
 
 use crate::{
+    bursts::Crowd,
     load::Work,
     server::{Spec, is_installed, target_directory, warm_up},
 };
@@ -95,11 +96,22 @@ impl Counters {
 
     /// User instructions of a line, each run with a server of its own under callgrind.
     pub fn by_callgrind(&self, spec: &Spec, work: Work) -> io::Result<Option<f64>> {
+        self.by_callgrind_beside(spec, 0, work)
+    }
+
+    /// The same beside so many idle connections, which are opened first: the slope is free of what
+    /// that costs.
+    pub fn by_callgrind_beside(
+        &self,
+        spec: &Spec,
+        idle: usize,
+        work: Work,
+    ) -> io::Result<Option<f64>> {
         if !self.callgrind {
             return Ok(None);
         }
-        let once = callgrind_total(spec, work)?;
-        let twice = callgrind_total(spec, work.with_lines(2 * work.lines()))?;
+        let once = callgrind_total(spec, idle, work)?;
+        let twice = callgrind_total(spec, idle, work.with_lines(2 * work.lines()))?;
         Ok(slope(Some(once), Some(twice), work))
     }
 
@@ -157,10 +169,10 @@ fn perf_counts(pid: Option<Pid>, command: &[String]) -> io::Result<Cost> {
     Ok(Cost { user: value(USER), kernel: value(KERNEL), calls: value(CALLS) })
 }
 
-fn callgrind_total(spec: &Spec, work: Work) -> io::Result<f64> {
+fn callgrind_total(spec: &Spec, idle: usize, work: Work) -> io::Result<f64> {
     let output = scratch("callgrind")?;
     let file = format!("--callgrind-out-file={}", output.display());
-    run_under(spec, &["valgrind", "--quiet", "--tool=callgrind", &file], work)?;
+    run_under(spec, &["valgrind", "--quiet", "--tool=callgrind", &file], idle, work)?;
     let text = fs::read_to_string(&output)?;
     fs::remove_file(&output)?;
     instructions_in(&text).ok_or_else(|| io::Error::other("callgrind wrote no total"))
@@ -200,7 +212,7 @@ fn strace_total(spec: &Spec, work: Work) -> io::Result<f64> {
     let file = output.display().to_string();
     // With -D the child is the server itself and strace stands aside, so it writes a moment after
     // the end.
-    run_under(spec, &["strace", "-D", "-c", "-f", "-o", &file], work)?;
+    run_under(spec, &["strace", "-D", "-c", "-f", "-o", &file], 0, work)?;
     std::thread::sleep(STRACE_WRITES);
     let text = fs::read_to_string(&output)?;
     fs::remove_file(&output)?;
@@ -210,11 +222,13 @@ fn strace_total(spec: &Spec, work: Work) -> io::Result<f64> {
     calls.ok_or_else(|| io::Error::other("strace wrote no total"))
 }
 
-fn run_under(spec: &Spec, tool: &[&str], work: Work) -> io::Result<()> {
+fn run_under(spec: &Spec, tool: &[&str], idle: usize, work: Work) -> io::Result<()> {
     let wrapper: Vec<String> = tool.iter().map(ToString::to_string).collect();
     let server = spec.start(&wrapper)?;
     warm_up(server.address)?;
+    let idle = Crowd::of(server.address, idle)?;
     work.run(server.address)?;
+    drop(idle);
     server.stop()
 }
 

@@ -51,14 +51,15 @@ unsafe impl GlobalAlloc for Counting {
 }
 
 /// Starts a thread that answers every line on standard input with the bytes held from the
-/// allocator.
-pub fn answer_on_stdin() {
-    thread::spawn(|| {
+/// allocator, and then does what is to be done when the input has ended.
+pub fn answer_on_stdin(at_end: fn()) {
+    thread::spawn(move || {
         // One buffer from before the first answer, so that asking changes nothing.
         let mut question = String::with_capacity(64);
         while io::stdin().read_line(&mut question).is_ok_and(|read| read > 0) {
             println!("{}", LIVE.load(Ordering::Relaxed));
             question.clear();
         }
+        at_end();
     });
 }

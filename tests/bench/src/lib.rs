@@ -1,6 +1,7 @@
 //! The measurements behind the README's claims: servers to start, a client to load them, counters
 //! to read.
 
+pub mod bursts;
 #[path = "../../src/code_lines.rs"]
 pub mod code_lines;
 pub mod cost;

@@ -56,9 +56,19 @@ impl Spec {
     /// worker: its peers have one core too.
     #[must_use]
     pub fn ours() -> Self {
-        let mut spec = Self::of("ours", build_ours());
-        spec.arguments.extend(["--workers", "1"].map(String::from));
-        spec
+        Self::of("ours", build_ours()).with_one_worker()
+    }
+
+    /// Our echo server with an allocator that counts, and one worker.
+    #[must_use]
+    pub fn ours_counting() -> Self {
+        let program = target_directory().unwrap_or_default().join("heap_echo");
+        Self::built("ours", &program).with_one_worker()
+    }
+
+    fn with_one_worker(mut self) -> Self {
+        self.arguments.extend(["--workers", "1"].map(String::from));
+        self
     }
 
     fn of(name: &'static str, program: Result<PathBuf, String>) -> Self {

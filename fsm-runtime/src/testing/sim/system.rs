@@ -635,7 +635,8 @@ impl Sys for System {
         let server = &mut self.wires[number].server;
         (server.phase, server.owner) = (Phase::Open, Some(self.at));
         let port = u16::try_from(FIRST_PORT + number % 60_000).unwrap_or(u16::MAX);
-        Accept::Socket(number, Peer::Tcp(SocketAddr::from((Ipv4Addr::LOCALHOST, port))))
+        let source = self.wires[number].source.unwrap_or(Ipv4Addr::LOCALHOST.into());
+        Accept::Socket(number, Peer::Tcp(SocketAddr::from((source, port))))
     }
 
     fn listen(&mut self, listener: usize, on: bool) -> io::Result<()> {

@@ -2,6 +2,7 @@
 //! server's kernel holds of it. Every byte is in exactly one place, so the ledger can be balanced.
 
 use std::collections::VecDeque;
+use std::net::IpAddr;
 
 use super::random::Random;
 use super::script::Step;
@@ -17,6 +18,8 @@ pub(super) struct Wire {
     down: Lane,
     pub(super) server: Server,
     pub(super) ledger: Ledger,
+    /// Where the client connects from, if not from this machine.
+    pub(super) source: Option<IpAddr>,
     /// When it is to be looked at again.
     pub(super) appointment: Option<u64>,
 }

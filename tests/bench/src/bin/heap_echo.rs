@@ -6,6 +6,6 @@ use fsm_bench::heap::{Counting, answer_on_stdin};
 static HEAP: Counting = Counting;
 
 fn main() -> std::process::ExitCode {
-    answer_on_stdin();
+    answer_on_stdin(|| {});
     servers::echo::main()
 }

@@ -9,6 +9,6 @@ mod tokio_echo;
 static HEAP: Counting = Counting;
 
 fn main() -> std::io::Result<()> {
-    answer_on_stdin();
+    answer_on_stdin(|| {});
     tokio_echo::main()
 }
