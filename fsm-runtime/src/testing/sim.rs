@@ -511,8 +511,8 @@ where
         }
     }
 
-    /// The connections that were handed over to a worker that ended without taking them over, and so
-    /// were closed unserved.
+    /// The connections that were handed over to a worker that ended without taking them over, and
+    /// so were closed unserved.
     pub fn stranded(&self) -> usize {
         self.system.stranded
     }

@@ -183,7 +183,7 @@ fn note(text: &str) -> Note {
 
 #[test]
 fn messages_keep_their_order_per_pair_on_any_workers() {
-    for seed in 0..60 {
+    for seed in 0..30 {
         let mut dice = Dice(seed);
         let (mut sim, _) = club(seed, dice.pick(&[1, 2, 3, 4]));
         sim.reporting(dice.pick(&[Reporting::Edge, Reporting::Oneshot])).faults(Faults::HARMLESS);
@@ -592,7 +592,7 @@ fn session(seed: u64) {
 
 #[test]
 fn sim_campaign_of_messages() {
-    for seed in sessions().step_by(2) {
+    for seed in sessions().step_by(4) {
         session(seed);
     }
 }

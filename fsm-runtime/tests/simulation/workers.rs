@@ -43,7 +43,7 @@ fn a_connection_is_served_wherever_it_was_accepted() {
 
 #[test]
 fn long_connections_are_spread_evenly() {
-    for seed in 0..40 {
+    for seed in 0..10 {
         for workers in [2, 4, 8] {
             for acceptor in [None, Some(0), Some(workers - 1)] {
                 let mut sim = echoing(seed, workers, acceptor);
@@ -65,7 +65,7 @@ fn long_connections_are_spread_evenly() {
 #[test]
 fn a_drain_loses_nobody_who_is_on_the_way() {
     let mut on_the_way = 0;
-    for seed in 0..400 {
+    for seed in 0..150 {
         let mut dice = Dice(seed);
         let workers = dice.pick(&[2, 3, 4]);
         let mut sim = echoing(seed, workers, dice.pick(&[None, Some(0), Some(1)]));
@@ -92,13 +92,13 @@ fn a_drain_loses_nobody_who_is_on_the_way() {
         assert_eq!((sim.summary().accepted, sim.stranded()), (clients.len() as u64, 0));
         sim.check();
     }
-    assert!(on_the_way > 1_000, "hand-overs and drains met {on_the_way} times");
+    assert!(on_the_way > 300, "hand-overs and drains met {on_the_way} times");
 }
 
 #[test]
 fn a_worker_that_breaks_ends_the_server() {
     let mut stranded = 0;
-    for seed in 0..400 {
+    for seed in 0..150 {
         let mut dice = Dice(seed);
         let workers = dice.pick(&[2, 3, 4]);
         let mut sim = echoing(seed, workers, dice.pick(&[None, Some(0), Some(1)]));
@@ -122,7 +122,7 @@ fn a_worker_that_breaks_ends_the_server() {
         assert!(clients.iter().all(|&it| sim.ended_at(it).is_some()), "seed {seed}");
         sim.check();
     }
-    assert!(stranded > 50, "{stranded} were on the way to a worker that broke");
+    assert!(stranded > 10, "{stranded} were on the way to a worker that broke");
 }
 
 /// Longer than anything here takes but a client's patience.
