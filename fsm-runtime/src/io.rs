@@ -154,7 +154,8 @@ impl<M: Machine> Turn<M> {
     /// Drops what the present event queued beside bytes: its action failed or panicked.
     #[cold]
     pub(crate) fn undo(&mut self) {
-        for effect in self.effects.drain(..) {
+        // One by one: a drop that panics leaves the rest for the next call.
+        while let Some(effect) = self.effects.pop() {
             if let Effect::Post { worker, .. } = effect {
                 self.ties.handle.release(worker, 1);
             }

@@ -126,8 +126,8 @@ where
     fn deliver_broadcast(&mut self) {
         let Some(broadcast) = &mut self.mail.broadcast else { return };
         let Some(member) = broadcast.members.next() else {
-            self.mail.broadcast = None;
             self.mail.delivered += 1;
+            self.mail.broadcast = None;
             return;
         };
         if self.desk.outside.topics.has(&broadcast.topic, member) {
@@ -153,14 +153,17 @@ where
         ) -> Result<(), slice::End>,
     ) {
         let index = to.index();
+        // What goes wrong from here on is the receiver's fault, but not that of the next in its
+        // slot.
+        let found = self.connections.get_with_generation(index);
+        if found.is_none_or(|(_, generation)| generation != to.generation()) {
+            return;
+        }
         self.current = Some(index);
         self.begin_slice();
-        let (state, delivered) = match self.at(index) {
-            Some((connection, generation, _, desk)) if generation == to.generation() => {
-                (connection.machine.state(), deliver(connection, desk))
-            }
-            _ => return,
-        };
+        let Some((connection, _, _, desk)) = self.at(index) else { return };
+        let state = connection.machine.state();
+        let delivered = deliver(connection, desk);
         self.measure_slice(state);
         match delivered {
             Ok(()) => self.wake(index, Flags::NONE),

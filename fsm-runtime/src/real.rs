@@ -133,6 +133,14 @@ impl<P: Poll> Real<P> {
     }
 }
 
+/// Whoever is on the way to a worker that ends is closed, and whoever is handed over to it later:
+/// they would wait for as long as any other worker lives.
+impl<P> Drop for Real<P> {
+    fn drop(&mut self) {
+        drop(self.arrivals[self.number].close());
+    }
+}
+
 impl<P: Poll> Sys for Real<P> {
     type Socket = OwnedFd;
 
@@ -283,7 +291,8 @@ impl<P: Poll> Sys for Real<P> {
     }
 
     fn hand_over(&mut self, worker: usize, socket: OwnedFd, peer: Peer, class: Option<Class>) {
-        // A worker takes connections for as long as others hand them over.
+        // A worker takes connections for as long as others hand them over. One that broke takes
+        // none, and the connection is closed.
         let _ = self.arrivals[worker].push((socket, peer, class));
     }
 

@@ -424,7 +424,7 @@ fn run_all<M: Machine>(
     run: impl Fn(Ending<'_, M>, Workplace<Native>) -> io::Result<Summary> + Sync,
 ) -> io::Result<Summary> {
     let mut places = places.into_iter().map(|place| {
-        let ending = Ending { worker: place.number, handle, is_good: false };
+        let ending = Ending::of(place.number, handle);
         (ending, place)
     });
     let first = places.next();
@@ -450,14 +450,19 @@ fn run_all<M: Machine>(
 
 /// The end of a worker, however it comes: nothing reaches it any more, and unless it ends because
 /// it was asked to, the others are asked to end as well.
-struct Ending<'a, M: Machine> {
+pub(crate) struct Ending<'a, M: Machine> {
     worker: usize,
     handle: &'a Handle<M>,
     is_good: bool,
 }
 
-impl<M: Machine> Ending<'_, M> {
-    fn in_good_order(mut self) {
+impl<'a, M: Machine> Ending<'a, M> {
+    pub(crate) fn of(worker: usize, handle: &'a Handle<M>) -> Self {
+        Self { worker, handle, is_good: false }
+    }
+
+    /// The worker ends because it was asked to.
+    pub(crate) fn in_good_order(mut self) {
         self.is_good = true;
     }
 }

@@ -199,8 +199,19 @@ where
     /// # Errors
     /// As [`Worker::run`].
     pub(crate) fn turn(&mut self, drain_limit: Duration) -> io::Result<bool> {
-        self.turns += 1;
         let wait = self.how_long();
+        self.hear(wait, drain_limit)?;
+        self.act()
+    }
+
+    /// The first half of a turn: waits as long as [`Worker::how_long`] says, and takes what has
+    /// come.
+    ///
+    /// # Errors
+    /// The system's answer to a wait that failed.
+    #[inline]
+    pub(crate) fn hear(&mut self, wait: Wait, drain_limit: Duration) -> io::Result<()> {
+        self.turns += 1;
         let waited = self.desk.sys.wait(wait);
         self.read_clock();
         self.serve_mail(drain_limit);
@@ -210,6 +221,16 @@ where
             Ok(()) => self.failed_waits = 0,
             Err(error) => self.bear(error)?,
         }
+        Ok(())
+    }
+
+    /// The second half of a turn: deadlines, new connections, those who stand in the queue. False
+    /// when the worker is done.
+    ///
+    /// # Errors
+    /// What a listener broke of.
+    #[inline]
+    pub(crate) fn act(&mut self) -> io::Result<bool> {
         self.expire();
         self.accept()?;
         self.serve_runnable();
@@ -240,7 +261,8 @@ where
         Ok(())
     }
 
-    fn how_long(&self) -> Wait {
+    /// How long the worker may wait. Unless that is not at all, it counts as asleep from then on.
+    pub(crate) fn how_long(&self) -> Wait {
         let has_work = !self.schedule.is_empty() || !self.accepting.ready.is_empty();
         // To go to sleep comes last: from then on whoever sends has to wake the worker.
         if has_work || !self.mail.is_empty() || !self.desk.turn.ties.post.inbox().sleep() {
@@ -657,7 +679,7 @@ where
     #[cold]
     fn bury(&mut self) {
         self.summary.panics += 1;
-        self.desk.turn.undo();
+        self.undo();
         let Some(index) = self.current.take() else { return };
         let Some(connection) = self.connections.get_mut(index) else { return };
         let state = M::TABLE.states[connection.machine.state()].name;
@@ -684,7 +706,15 @@ where
                 return;
             }
             self.summary.panics += 1;
-            self.desk.turn.undo();
+            self.undo();
+        }
+    }
+
+    /// Drops what an action queued that panicked. To drop it may panic as well.
+    #[cold]
+    fn undo(&mut self) {
+        while catch_unwind(AssertUnwindSafe(|| self.desk.turn.undo())).is_err() {
+            self.summary.panics += 1;
         }
     }
 
@@ -700,7 +730,7 @@ where
         }));
         if told.is_err() {
             self.summary.panics += 1;
-            self.desk.turn.undo();
+            self.undo();
             self.entomb(index);
         }
         self.desk.output.clear();

@@ -44,11 +44,18 @@ pub(super) fn note_news<M: Machine, S: Sys>(
 ) {
     turn.has_news = false;
     if turn.moved {
+        let left_group = turn.left_group;
+        connection.note_move(turn, now);
         if connection.flags.has(Flags::OPERATING) {
-            let jobs = outside.operations.leave(turn.key.index(), turn.left_group);
+            let index = turn.key.index();
+            // A machine that has ended takes no answer, whatever row began the operation.
+            let jobs = if connection.flags.has(Flags::ENDING) {
+                outside.operations.forget(index)
+            } else {
+                outside.operations.leave(index, left_group)
+            };
             jobs.into_iter().for_each(|job| sys.cancel(job));
         }
-        connection.note_move(turn, now);
     }
     if !turn.effects.is_empty() {
         let mut effects = std::mem::take(&mut turn.effects);
@@ -66,6 +73,7 @@ fn carry_out<M: Machine, S: Sys>(
     outside: &mut Outside,
     sys: &mut S,
 ) {
+    let has_ended = connection.flags.has(Flags::ENDING);
     let mut wait_for = |number, job| {
         let scope = Scope::of(&M::TABLE.states[connection.machine.state()]);
         outside.operations.add(turn.key.index(), Operation { number, scope, job });
@@ -73,6 +81,7 @@ fn carry_out<M: Machine, S: Sys>(
     };
     match effect {
         Effect::Post { worker, mail } => turn.ties.handle.post(worker, mail),
+        Effect::Await { .. } | Effect::Offload { operation: Some(_), .. } if has_ended => {}
         Effect::Await { operation } => wait_for(operation, None),
         Effect::Offload { operation, slot, work } => {
             let job = sys.offload(slot, work);

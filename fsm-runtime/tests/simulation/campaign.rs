@@ -17,26 +17,26 @@ const SESSIONS: u64 = 1_000;
 
 /// The longest a client's script waits in all, and the longest deadline of the machine with the
 /// time a lingering connection has: by then everybody has ended.
-const END: Duration = Duration::from_secs(120);
+pub(crate) const END: Duration = Duration::from_secs(120);
 
 /// The most who come in one after the other, where there are few places.
 const TURNS: u32 = 4;
 
 /// Numbers for the making of a session; the simulation has its own.
-struct Dice(u64);
+pub(crate) struct Dice(pub(crate) u64);
 
 impl Dice {
-    fn roll(&mut self, sides: u64) -> u64 {
+    pub(crate) fn roll(&mut self, sides: u64) -> u64 {
         self.0 =
             self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         (self.0 >> 33) % sides
     }
 
-    fn pick<T: Copy>(&mut self, choices: &[T]) -> T {
+    pub(crate) fn pick<T: Copy>(&mut self, choices: &[T]) -> T {
         choices[usize::try_from(self.roll(choices.len() as u64)).expect("a small number")]
     }
 
-    fn millis(&mut self, limit: u64) -> Duration {
+    pub(crate) fn millis(&mut self, limit: u64) -> Duration {
         Duration::from_millis(self.roll(limit))
     }
 }
@@ -58,7 +58,7 @@ fn lines(dice: &mut Dice, network: &Network) -> Vec<u8> {
     bytes
 }
 
-fn script(dice: &mut Dice, network: &Network) -> Script {
+pub(crate) fn script(dice: &mut Dice, network: &Network) -> Script {
     let mut script = Script::new().wait(dice.millis(2_000));
     for _ in 0..dice.roll(8) {
         script = match dice.roll(12) {
@@ -75,7 +75,7 @@ fn script(dice: &mut Dice, network: &Network) -> Script {
     if dice.roll(2) == 0 { script.half_close() } else { script }
 }
 
-fn network(dice: &mut Dice) -> Network {
+pub(crate) fn network(dice: &mut Dice) -> Network {
     Network {
         segment: dice.pick(&[1, 7, 536, 1_448, usize::MAX]),
         regular: dice.roll(2) == 0,
@@ -113,7 +113,7 @@ fn session(seed: u64) -> u64 {
     sim.fingerprint()
 }
 
-fn sessions() -> std::ops::Range<u64> {
+pub(crate) fn sessions() -> std::ops::Range<u64> {
     let number = |name| std::env::var(name).ok().and_then(|value: String| value.parse().ok());
     if let Some(seed) = number("SIM_SEED") {
         return seed..seed + 1;

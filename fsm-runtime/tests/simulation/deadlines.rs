@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use fsm_runtime::testing::sim::{ClientId, Network, Script, Simulation};
+use fsm_runtime::testing::sim::{ClientId, Network, Reporting, Script, Simulation};
 use fsm_runtime::{Chunks, Io, Lines, Machine};
 
 use crate::machines::{Echo, EchoClient};
@@ -176,6 +176,54 @@ fn a_storm_of_deadlines_does_not_keep_the_others_waiting() {
     assert_eq!((gone(&sim), sim.open()), (10_000, 1));
     sim.run();
     sim.check();
+}
+
+/// The deadlines that pass between two looks at ready connections.
+const PORTION: u64 = 256;
+
+/// Goes on turn by turn until `passed` counts 10,000. A turn looks at ready connections once, so in
+/// each at most a portion may pass, and a client that asks all the while is answered in each.
+fn check_storm(sim: &mut Simulation<Echo>, passed: impl Fn(&Simulation<Echo>) -> u64) {
+    let polite = sim.connect(Script::new());
+    while sim.open() < 10_001 {
+        sim.turn();
+    }
+    let (mut turns, mut before) = (0, passed(sim));
+    assert_eq!(before, 0);
+    while before < 10_000 {
+        // While somebody asks no time passes, so the storm has to begin first.
+        if before > 0 {
+            sim.then(polite, Script::new().send("a\n"));
+        }
+        sim.turn();
+        let now = passed(sim);
+        assert!(now - before <= PORTION, "{} passed in one turn", now - before);
+        if now > before {
+            assert_eq!(sim.received(polite), sim.sent(polite), "answered in the same turn");
+            turns += 1;
+        }
+        before = now;
+    }
+    assert!((40..=45).contains(&turns), "10,000 deadlines took {turns} turns");
+}
+
+#[test]
+fn ten_thousand_deadlines_pass_in_portions() {
+    for reporting in [Reporting::Edge, Reporting::Oneshot] {
+        let mut sim = Simulation::<Echo>::new(1, |_| EchoClient);
+        sim.reporting(reporting);
+        let crowd: Vec<_> = (0..10_000).map(|_| sim.connect(Script::new().stay_open())).collect();
+        sim.run_for(Duration::from_secs(20));
+        check_storm(&mut sim, |sim| {
+            crowd.iter().filter(|&&client| sim.ended_at(client).is_some()).count() as u64
+        });
+        // Nobody closes, so that five seconds later all are closed together.
+        assert_eq!(sim.summary().closed, 0);
+        check_storm(&mut sim, |sim| sim.summary().closed);
+        sim.run();
+        assert_eq!(sim.open(), 0);
+        sim.check();
+    }
 }
 
 #[test]

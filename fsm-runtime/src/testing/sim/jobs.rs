@@ -1,19 +1,25 @@
 //! The pool of the simulation: jobs take virtual time and run on the one thread there is, the
 //! earliest first.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use crate::io::Work;
 use crate::pool::{JobId, Slot};
+use crate::server::DEFAULT_POOL;
 
-/// The jobs that have not ended. A job counts as begun when it ends, which is when it runs: until
-/// then it can be cancelled.
+/// The threads of the pool, unless the test says otherwise: as many as a server has.
+const THREADS: usize = DEFAULT_POOL.0.get();
+
+/// The jobs that have not ended. A job that no thread has begun can be cancelled; one that has been
+/// begun ends when its time is over, which is also when it is run.
 pub(super) struct Jobs {
+    waiting: VecDeque<Job>,
     /// By when they end, and of those at one time by their number.
-    waiting: BTreeMap<(u64, u64), (Slot, Work)>,
+    running: BTreeMap<(u64, u64), Job>,
     next: u64,
+    pub(super) threads: usize,
     /// The least and the most that a job takes, in milliseconds.
     pub(super) shortest: u64,
     pub(super) longest: u64,
@@ -21,9 +27,25 @@ pub(super) struct Jobs {
     pub(super) cancelled: u64,
 }
 
+struct Job {
+    number: u64,
+    millis: u64,
+    slot: Slot,
+    work: Work,
+}
+
 impl Jobs {
     pub(super) fn new() -> Self {
-        Self { waiting: BTreeMap::new(), next: 0, shortest: 1, longest: 20, begun: 0, cancelled: 0 }
+        Self {
+            waiting: VecDeque::new(),
+            running: BTreeMap::new(),
+            next: 0,
+            threads: THREADS,
+            shortest: 1,
+            longest: 20,
+            begun: 0,
+            cancelled: 0,
+        }
     }
 
     pub(super) fn take_from(&mut self, time: RangeInclusive<Duration>) {
@@ -31,34 +53,46 @@ impl Jobs {
         (self.shortest, self.longest) = (millis(time.start()), millis(time.end()));
     }
 
-    pub(super) fn add(&mut self, ends: u64, slot: Slot, work: Work) -> JobId {
+    /// Takes a job that will take so many milliseconds of a thread.
+    pub(super) fn add(&mut self, now: u64, millis: u64, slot: Slot, work: Work) -> JobId {
         self.next += 1;
-        self.waiting.insert((ends, self.next), (slot, work));
+        self.waiting.push_back(Job { number: self.next, millis, slot, work });
+        self.begin(now);
         JobId(self.next)
     }
 
     pub(super) fn cancel(&mut self, job: JobId) {
-        let found = self.waiting.keys().find(|(_, number)| JobId(*number) == job).copied();
-        if let Some(found) = found {
-            self.waiting.remove(&found);
+        let found = self.waiting.iter().position(|it| JobId(it.number) == job);
+        if let Some(job) = found.and_then(|at| self.waiting.remove(at)) {
             self.cancelled += 1;
+            drop(job);
         }
     }
 
     pub(super) fn next_due(&self) -> Option<u64> {
-        self.waiting.keys().next().map(|(due, _)| *due)
+        self.running.keys().next().map(|(due, _)| *due)
     }
 
     /// Runs what is due. Tells whether anything was.
     pub(super) fn run_due(&mut self, now: u64) -> bool {
         let mut has_run = false;
         while self.next_due().is_some_and(|due| due <= now) {
-            let Some((_, (slot, work))) = self.waiting.pop_first() else { break };
+            let Some(((due, _), Job { slot, work, .. })) = self.running.pop_first() else { break };
             drop(slot);
             work();
-            self.begun += 1;
+            self.begin(due);
             has_run = true;
         }
         has_run
+    }
+
+    /// Has the threads that are free begin with what waits.
+    fn begin(&mut self, now: u64) {
+        while self.running.len() < self.threads
+            && let Some(job) = self.waiting.pop_front()
+        {
+            self.begun += 1;
+            self.running.insert((now + job.millis, job.number), job);
+        }
     }
 }

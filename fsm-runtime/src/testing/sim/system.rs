@@ -5,6 +5,8 @@ use std::cmp::Reverse;
 use std::collections::{BinaryHeap, VecDeque};
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use rustix::io::Errno;
@@ -17,6 +19,7 @@ use super::trace::{Call, Trace};
 use super::wire::{Air, Phase, Wire};
 use crate::io::Work;
 use crate::key::Key;
+use crate::mesh::HEARS_STOPS;
 use crate::peer::Peer;
 use crate::pool::{JobId, Slot, Slots};
 use crate::sys::{Accept, Readiness, Ready, Sys, Transfer, Wait};
@@ -34,9 +37,19 @@ const LONGEST_PAUSE: usize = 200;
 /// The first port of the simulated clients.
 const FIRST_PORT: usize = 1_024;
 
-/// The simulated system of one worker.
+/// The simulated system. Its workers share the network and the clock; each has a seat of its own,
+/// and the calls are those of the worker whose turn it is.
 pub(crate) struct System {
     pub(super) now: u64,
+    /// The microseconds that have passed since `now`.
+    micros: u64,
+    pub(super) seats: Vec<Seat>,
+    /// The worker whose turn it is.
+    pub(super) at: usize,
+    /// The worker that hardly gets a turn at present.
+    pub(super) laggard: usize,
+    /// The worker whose waits fail.
+    pub(super) broken: Option<usize>,
     /// Where a stretch of simulated time ends.
     pub(super) horizon: Option<u64>,
     /// Nothing will ever happen again by itself.
@@ -51,16 +64,7 @@ pub(crate) struct System {
     /// When to look at which connection again.
     agenda: BinaryHeap<Reverse<(u64, u64, usize)>>,
     appointments: u64,
-    /// The connections whose readiness may have changed.
-    woken: Vec<usize>,
-    events: VecDeque<Readiness>,
-    /// The events of preferred connections that the worker has not taken.
-    preferred: VecDeque<Readiness>,
-    /// The microseconds that have passed since `now`.
-    micros: u64,
     listeners: Vec<Listener>,
-    /// The listeners are there, and not closed for good.
-    is_listening: bool,
     pub(super) stops: usize,
     /// The descriptors there are, where they are limited.
     pub(super) descriptors: Option<usize>,
@@ -69,10 +73,55 @@ pub(crate) struct System {
     blocked: Vec<Slot>,
     pub(super) jobs: Jobs,
     pub(super) open: usize,
+    /// Those handed over to a worker that ended before it took them over.
+    pub(super) stranded: usize,
+}
+
+/// What one worker has of the system for itself.
+pub(super) struct Seat {
+    /// The listeners it accepts at, by their numbers among all; none once they are closed.
+    listeners: Vec<usize>,
+    /// Its connections whose readiness may have changed.
+    woken: Vec<usize>,
+    events: VecDeque<Readiness>,
+    /// The events of preferred connections that the worker has not taken.
+    preferred: VecDeque<Readiness>,
     has_reserve: bool,
     idle_waits: u32,
     /// The present wait was counted as idle already.
     is_polling: bool,
+    /// What the worker waits for, and whether somebody has woken it since.
+    pub(super) wait: Wait,
+    pub(super) call: Arc<AtomicBool>,
+    /// The connections that others left to it.
+    pub(super) arrivals: VecDeque<(usize, Peer, Option<Class>)>,
+    /// Its thread is over.
+    has_ended: bool,
+}
+
+impl Seat {
+    /// A worker that accepts at one listener.
+    fn new(listener: usize) -> Self {
+        Self {
+            listeners: vec![listener],
+            woken: Vec::new(),
+            events: VecDeque::new(),
+            preferred: VecDeque::new(),
+            has_reserve: true,
+            idle_waits: 0,
+            is_polling: false,
+            wait: Wait::Poll,
+            call: Arc::default(),
+            arrivals: VecDeque::new(),
+            has_ended: false,
+        }
+    }
+}
+
+impl Seat {
+    fn has_events(&self) -> bool {
+        !self.events.is_empty() || !self.preferred.is_empty()
+    }
 }
 
 /// A listening socket.
@@ -80,12 +129,18 @@ struct Listener {
     backlog: VecDeque<usize>,
     is_watched: bool,
     is_armed: bool,
+    is_closed: bool,
     class: Option<Class>,
 }
 
 impl Listener {
     fn new() -> Self {
-        Self { backlog: VecDeque::new(), is_watched: true, is_armed: true, class: None }
+        let backlog = VecDeque::new();
+        Self { backlog, is_watched: true, is_armed: true, is_closed: false, class: None }
+    }
+
+    fn is_reported(&self) -> bool {
+        self.is_watched && self.is_armed && !self.backlog.is_empty()
     }
 }
 
@@ -102,9 +157,15 @@ pub(super) struct Failure {
 }
 
 impl System {
-    pub(super) fn new(seed: u64) -> Self {
+    /// A system for so many workers, each with a listener of its own.
+    pub(super) fn new(seed: u64, workers: usize) -> Self {
         Self {
             now: 0,
+            micros: 0,
+            seats: (0..workers).map(Seat::new).collect(),
+            at: 0,
+            laggard: 0,
+            broken: None,
             horizon: None,
             is_idle: false,
             network: Network::default(),
@@ -116,21 +177,14 @@ impl System {
             wires: Vec::new(),
             agenda: BinaryHeap::new(),
             appointments: 0,
-            woken: Vec::new(),
-            events: VecDeque::new(),
-            preferred: VecDeque::new(),
-            micros: 0,
-            listeners: vec![Listener::new()],
-            is_listening: true,
+            listeners: (0..workers).map(|_| Listener::new()).collect(),
             stops: 0,
             descriptors: None,
             slots: Slots::new(POOL_ROOM),
             blocked: Vec::new(),
             jobs: Jobs::new(),
             open: 0,
-            has_reserve: true,
-            idle_waits: 0,
-            is_polling: false,
+            stranded: 0,
         }
     }
 
@@ -140,8 +194,9 @@ impl System {
         self.blocked.truncate(self.blocked.len().saturating_sub(jobs));
     }
 
-    /// Opens another listener.
+    /// Opens another listener of the first worker.
     pub(super) fn add_listener(&mut self) {
+        self.seats[0].listeners.push(self.listeners.len());
         self.listeners.push(Listener::new());
     }
 
@@ -164,14 +219,37 @@ impl System {
     /// Gathers what preferred connections are ready for, of all that is ready by now.
     fn gather_preferred(&mut self) {
         self.keep_appointments();
-        for number in std::mem::take(&mut self.woken) {
+        for number in std::mem::take(&mut self.seat().woken) {
             if self.wires[number].server.preferred {
                 self.wires[number].server.woken = false;
                 self.report(number);
             } else {
-                self.woken.push(number);
+                self.seat().woken.push(number);
             }
         }
+    }
+
+    /// Leaves listeners to these workers only.
+    pub(super) fn keep_acceptors(&mut self, acceptors: &[usize]) {
+        for number in (0..self.seats.len()).filter(|number| !acceptors.contains(number)) {
+            self.close_listeners_of(number);
+        }
+    }
+
+    /// The listener that the system gives the next client to, as it divides them: any that is
+    /// open.
+    pub(super) fn any_listener(&mut self) -> usize {
+        if self.is_alone() {
+            return 0;
+        }
+        let open = self.listeners.iter().enumerate().filter(|(_, listener)| !listener.is_closed);
+        let open: Vec<_> = open.map(|(number, _)| number).collect();
+        open.get(self.random.below(open.len())).copied().unwrap_or(0)
+    }
+
+    /// There is one worker, so time passes while it waits.
+    fn is_alone(&self) -> bool {
+        self.seats.len() == 1
     }
 
     /// A client connects to a listener and begins with its script.
@@ -180,7 +258,7 @@ impl System {
         wire.client.script.extend(script.steps);
         self.wires.push(wire);
         let number = self.wires.len() - 1;
-        if self.is_listening {
+        if !self.listeners[listener].is_closed {
             self.listeners[listener].backlog.push_back(number);
         } else {
             self.with(number, Wire::abort);
@@ -197,7 +275,9 @@ impl System {
 
     /// The process is gone: the kernel closes what is open.
     pub(super) fn close_all(&mut self) {
-        self.close_listeners();
+        for number in 0..self.seats.len() {
+            self.close_listeners_of(number);
+        }
         for number in 0..self.wires.len() {
             if self.wires[number].server.phase == Phase::Open {
                 self.with(number, Wire::close);
@@ -205,6 +285,42 @@ impl System {
             }
         }
         self.open = 0;
+    }
+
+    /// The thread of the worker whose turn it was is gone, and its sockets with it.
+    pub(super) fn close_own(&mut self) {
+        self.close_listeners_of(self.at);
+        let seat = self.seat();
+        (seat.has_reserve, seat.has_ended) = (false, true);
+        for (number, ..) in std::mem::take(&mut seat.arrivals) {
+            self.stranded += 1;
+            self.turn_away(number);
+        }
+        for number in 0..self.wires.len() {
+            let server = &self.wires[number].server;
+            if server.phase == Phase::Open && server.owner == Some(self.at) {
+                self.turn_away(number);
+            }
+        }
+    }
+
+    /// A socket is dropped that nobody serves any more.
+    fn turn_away(&mut self, number: usize) {
+        self.open -= 1;
+        self.with(number, Wire::close);
+        self.pump(number);
+    }
+
+    fn close_listeners_of(&mut self, seat: usize) {
+        let mut left = Vec::new();
+        for number in std::mem::take(&mut self.seats[seat].listeners) {
+            self.listeners[number].is_closed = true;
+            left.extend(std::mem::take(&mut self.listeners[number].backlog));
+        }
+        for number in left {
+            self.with(number, Wire::abort);
+            self.pump(number);
+        }
     }
 
     /// Lets the network go on by itself until nothing is under way.
@@ -236,9 +352,12 @@ impl System {
 
     fn wake(&mut self, number: usize) {
         let server = &mut self.wires[number].server;
-        if server.key.is_some() && !server.woken {
+        if let Some(owner) = server.owner
+            && server.key.is_some()
+            && !server.woken
+        {
             server.woken = true;
-            self.woken.push(number);
+            self.seats[owner].woken.push(number);
         }
     }
 
@@ -259,13 +378,13 @@ impl System {
     /// Gathers what is ready, in any order.
     fn gather(&mut self) {
         self.gather_sources();
-        let mut candidates = std::mem::take(&mut self.woken);
+        let mut candidates = std::mem::take(&mut self.seat().woken);
         for at in (1..candidates.len()).rev() {
             candidates.swap(at, self.random.below(at + 1));
         }
         for number in candidates {
-            if self.events.len() >= self.network.events {
-                self.woken.push(number);
+            if self.seats[self.at].events.len() >= self.network.events {
+                self.seat().woken.push(number);
                 continue;
             }
             self.wires[number].server.woken = false;
@@ -276,37 +395,49 @@ impl System {
 
     /// Counts what a worker that does nothing goes round for; even that takes some time.
     fn note_idleness(&mut self) {
-        self.now += u64::from(self.idle_waits > 0);
-        self.idle_waits += 1;
-        assert!(self.idle_waits < SPINS, "the worker spins\n{}", self.trace);
+        self.now += u64::from(self.seats[self.at].idle_waits > 0);
+        self.seat().idle_waits += 1;
+        assert!(self.seats[self.at].idle_waits < SPINS, "the worker spins\n{}", self.trace);
     }
 
     fn gather_sources(&mut self) {
-        if self.stops > 0 {
-            self.events.push_back(Readiness { key: Key::CONTROL, ready: Ready::READ });
+        let seat = &mut self.seats[self.at];
+        if self.stops > 0 && self.at == HEARS_STOPS {
+            seat.events.push_back(Readiness { key: Key::CONTROL, ready: Ready::READ });
         }
         let mut is_waited_for = false;
-        for (number, listener) in self.listeners.iter_mut().enumerate() {
-            if listener.is_watched && listener.is_armed && !listener.backlog.is_empty() {
+        for (number, &listener) in seat.listeners.iter().enumerate() {
+            let listener = &mut self.listeners[listener];
+            if listener.is_reported() {
                 listener.is_armed = self.reporting == Reporting::Edge;
                 is_waited_for = true;
-                self.events.push_back(Readiness { key: Key::listener(number), ready: Ready::READ });
+                seat.events.push_back(Readiness { key: Key::listener(number), ready: Ready::READ });
             }
         }
-        if is_waited_for && !self.is_polling {
+        if is_waited_for && !seat.is_polling {
             self.note_idleness();
         }
     }
 
     /// Reports a connection as its mode of reporting has it.
     fn report(&mut self, number: usize) {
-        let tells_end = self.reporting == Reporting::Edge;
-        let wire = &mut self.wires[number];
-        let Some(key) = wire.server.key else { return };
-        if wire.server.phase != Phase::Open {
-            return;
+        let told = self.told(number);
+        if let Some(readiness) = told {
+            if self.reporting == Reporting::Oneshot {
+                self.wires[number].server.armed = Ready::NONE;
+            }
+            let preferred = self.wires[number].server.preferred;
+            let seat = self.seat();
+            let events = if preferred { &mut seat.preferred } else { &mut seat.events };
+            events.push_back(readiness);
         }
-        let mut ready = wire.ready(&self.network, tells_end);
+    }
+
+    /// What the system would report of a connection now.
+    fn told(&self, number: usize) -> Option<Readiness> {
+        let wire = &self.wires[number];
+        let key = wire.server.key.filter(|_| wire.server.phase == Phase::Open)?;
+        let mut ready = wire.ready(&self.network, self.reporting == Reporting::Edge);
         if self.reporting == Reporting::Oneshot {
             let is_broken = ready.has(Ready::READ_CLOSED);
             let kept = [Ready::READ, Ready::WRITE]
@@ -315,16 +446,11 @@ impl System {
             let told = kept.fold(Ready::NONE, Ready::and);
             let rest = ready.without(Ready::READ.and(Ready::WRITE));
             ready = told.and(rest);
-            if ready == Ready::NONE || wire.server.armed == Ready::NONE {
-                return;
+            if wire.server.armed == Ready::NONE {
+                return None;
             }
-            wire.server.armed = Ready::NONE;
         }
-        if ready != Ready::NONE {
-            let preferred = self.wires[number].server.preferred;
-            let events = if preferred { &mut self.preferred } else { &mut self.events };
-            events.push_back(Readiness { key, ready });
-        }
+        (ready != Ready::NONE).then_some(Readiness { key, ready })
     }
 
     fn gather_false_reports(&mut self) {
@@ -334,20 +460,22 @@ impl System {
         if self.random.happens(self.faults.stale) {
             let number = self.random.below(self.wires.len());
             let server = &self.wires[number].server;
-            if let Some(key) = server.key.filter(|_| server.phase == Phase::Closed) {
+            let key = server.key.filter(|_| server.phase == Phase::Closed);
+            if let Some((key, owner)) = key.zip(server.owner) {
                 let ready = Ready::READ.and(Ready::WRITE).and(Ready::READ_CLOSED).and(Ready::ERROR);
-                self.events.push_back(Readiness { key, ready });
+                self.seats[owner].events.push_back(Readiness { key, ready });
             }
         }
         if self.random.happens(self.faults.spurious) {
             let number = self.random.below(self.wires.len());
             let server = &mut self.wires[number].server;
-            let Some(key) = server.key.filter(|_| server.phase == Phase::Open) else { return };
+            let key = server.key.filter(|_| server.phase == Phase::Open);
+            let Some((key, owner)) = key.zip(server.owner) else { return };
             let ready = match self.reporting {
                 Reporting::Edge => Ready::READ,
                 Reporting::Oneshot => std::mem::take(&mut server.armed),
             };
-            self.events.push_back(Readiness { key, ready });
+            self.seats[owner].events.push_back(Readiness { key, ready });
         }
     }
 
@@ -357,18 +485,72 @@ impl System {
             self.keep_appointments();
             self.gather();
             let has_worked = self.jobs.run_due(self.now);
-            let is_ready = !self.events.is_empty() || !self.preferred.is_empty();
-            if has_worked || is_ready || limit.is_some_and(|limit| limit <= self.now) {
+            let is_ready = has_worked || self.seats[self.at].has_events();
+            if is_ready || limit.is_some_and(|limit| limit <= self.now) {
                 return;
             }
-            let next = [self.next_appointment(), self.jobs.next_due(), limit];
-            let next = next.into_iter().flatten().min();
-            let Some(next) = next else {
-                self.is_idle = true;
+            if !self.skip_to_next(limit) {
                 return;
-            };
-            self.now = next;
+            }
         }
+    }
+
+    /// Moves the clock to when something can happen. False where nothing will ever happen again by
+    /// itself.
+    fn skip_to_next(&mut self, limit: Option<u64>) -> bool {
+        let next = [self.next_appointment(), self.jobs.next_due(), limit];
+        let Some(next) = next.into_iter().flatten().min() else {
+            self.is_idle = true;
+            return false;
+        };
+        self.now = next;
+        true
+    }
+
+    /// Lets time pass until some of the workers that still run can go on, and answers which; none
+    /// where a stretch of simulated time has ended, or nothing will ever happen again by itself.
+    pub(super) fn wait_for_any(&mut self, running: &[usize]) -> Vec<usize> {
+        if !running.is_empty() && self.random.happens(self.faults.interrupted) {
+            return vec![running[self.random.below(running.len())]];
+        }
+        loop {
+            self.keep_appointments();
+            self.jobs.run_due(self.now);
+            let ready = running.iter().copied().filter(|&worker| self.can_go_on(worker));
+            let ready: Vec<_> = ready.collect();
+            if !ready.is_empty() || self.horizon.is_some_and(|end| end <= self.now) {
+                return ready;
+            }
+            let waits = running.iter().filter_map(|&worker| match self.seats[worker].wait {
+                Wait::Until(at) => Some(at),
+                Wait::Poll | Wait::Forever => None,
+            });
+            let limit = waits.chain(self.horizon).min();
+            if !self.skip_to_next(limit) {
+                return vec![];
+            }
+        }
+    }
+
+    /// Tells whether the wait of a worker is over.
+    fn can_go_on(&self, worker: usize) -> bool {
+        let seat = &self.seats[worker];
+        let is_due = match seat.wait {
+            Wait::Poll => true,
+            Wait::Forever => false,
+            Wait::Until(at) => at <= self.now,
+        };
+        is_due
+            || self.broken == Some(worker)
+            || seat.call.load(Ordering::Relaxed)
+            || !seat.events.is_empty()
+            || self.stops > 0 && worker == HEARS_STOPS
+            || seat.listeners.iter().any(|&listener| self.listeners[listener].is_reported())
+            || seat.woken.iter().any(|&number| self.told(number).is_some())
+    }
+
+    fn seat(&mut self) -> &mut Seat {
+        &mut self.seats[self.at]
     }
 
     /// The error that this call is to fail with, if it is.
@@ -393,7 +575,7 @@ impl System {
 
     fn note(&mut self, call: Call, number: usize, amount: usize) {
         if call != Call::Wait {
-            self.idle_waits = 0;
+            self.seat().idle_waits = 0;
         }
         self.trace.note(self.now, call, number, amount);
     }
@@ -414,7 +596,7 @@ impl System {
     }
 
     fn has_descriptor(&self) -> bool {
-        let used = self.open + usize::from(self.has_reserve);
+        let used = self.open + self.seats.iter().filter(|seat| seat.has_reserve).count();
         self.descriptors.is_none_or(|limit| used < limit)
     }
 }
@@ -427,26 +609,32 @@ impl Sys for System {
     }
 
     fn wait(&mut self, wait: Wait) -> io::Result<()> {
-        self.note(Call::Wait, 0, 0);
-        self.is_polling = wait == Wait::Poll;
-        if self.is_polling {
+        self.note(Call::Wait, self.at, 0);
+        self.seat().is_polling = wait == Wait::Poll;
+        if wait == Wait::Poll {
             self.note_idleness();
         }
         if self.random.happens(self.faults.pause) {
             self.now += self.random.below(LONGEST_PAUSE + 1) as u64;
         }
-        self.events.clear();
-        self.preferred.clear();
+        if self.is_alone() {
+            self.seat().events.clear();
+            self.seat().preferred.clear();
+        }
         if self.random.happens(self.faults.interrupted) {
             return Ok(());
         }
+        self.seat().call.store(false, Ordering::Relaxed);
         let limit = match wait {
+            // Among several a worker goes on when its wait is over, so no time passes here.
+            _ if !self.is_alone() => Some(self.now),
             Wait::Poll => Some(self.now),
             Wait::Forever => self.horizon,
             Wait::Until(at) => Some(self.horizon.map_or(at, |horizon| horizon.min(at))),
         };
         self.pass_time(limit);
-        match self.fails(Call::Wait, self.faults.wait) {
+        let is_broken = self.broken == Some(self.at);
+        match self.fails(Call::Wait, self.faults.wait).or(is_broken.then_some(Errno::NOMEM)) {
             None | Some(Errno::INTR) => Ok(()),
             Some(error) => {
                 self.is_idle = false;
@@ -456,7 +644,7 @@ impl Sys for System {
     }
 
     fn next_event(&mut self) -> Option<Readiness> {
-        self.events.pop_front()
+        self.seat().events.pop_front()
     }
 
     fn stop_requests(&mut self) -> usize {
@@ -464,7 +652,7 @@ impl Sys for System {
     }
 
     fn listeners(&self) -> usize {
-        if self.is_listening { self.listeners.len() } else { 0 }
+        self.seats[self.at].listeners.len()
     }
 
     fn reports_listeners_by_level(&self) -> bool {
@@ -472,6 +660,8 @@ impl Sys for System {
     }
 
     fn accept(&mut self, listener: usize) -> Accept<usize> {
+        let listener = self.seats[self.at].listeners.get(listener);
+        let Some(&listener) = listener else { return Accept::WouldBlock };
         let Some(&number) = self.listeners[listener].backlog.front() else {
             self.listeners[listener].is_armed = true;
             return Accept::WouldBlock;
@@ -491,14 +681,16 @@ impl Sys for System {
         self.note(Call::Accept, number, 0);
         self.listeners[listener].backlog.pop_front();
         self.open += 1;
-        self.wires[number].server.phase = Phase::Open;
+        let server = &mut self.wires[number].server;
+        (server.phase, server.owner) = (Phase::Open, Some(self.at));
         let port = u16::try_from(FIRST_PORT + number % 60_000).unwrap_or(u16::MAX);
         let source = self.wires[number].source.unwrap_or(Ipv4Addr::LOCALHOST.into());
         Accept::Socket(number, Peer::Tcp(SocketAddr::from((source, port))))
     }
 
     fn class_at(&self, listener: usize) -> Option<Class> {
-        self.listeners[listener].class
+        let listener = self.seats[self.at].listeners.get(listener);
+        listener.and_then(|&listener| self.listeners[listener].class)
     }
 
     fn listen(&mut self, listener: usize, on: bool) -> io::Result<()> {
@@ -506,6 +698,7 @@ impl Sys for System {
         if let Some(error) = self.fails(Call::Listen, self.faults.listen) {
             return Err(error.into());
         }
+        let Some(&listener) = self.seats[self.at].listeners.get(listener) else { return Ok(()) };
         let listener = &mut self.listeners[listener];
         if on && listener.is_watched {
             return Err(Errno::EXIST.into());
@@ -519,20 +712,15 @@ impl Sys for System {
     }
 
     fn close_listeners(&mut self) {
-        self.is_listening = false;
-        let backlogs = self.listeners.iter_mut().map(|it| std::mem::take(&mut it.backlog));
-        for number in backlogs.flatten().collect::<Vec<_>>() {
-            self.with(number, Wire::abort);
-            self.pump(number);
-        }
+        self.close_listeners_of(self.at);
     }
 
     fn release_reserve(&mut self) {
-        self.has_reserve = false;
+        self.seat().has_reserve = false;
     }
 
     fn keep_reserve(&mut self) {
-        self.has_reserve = self.has_reserve || self.has_descriptor();
+        self.seat().has_reserve = self.seats[self.at].has_reserve || self.has_descriptor();
     }
 
     fn register(&mut self, socket: &usize, key: Key, preferred: bool) -> io::Result<()> {
@@ -551,7 +739,7 @@ impl Sys for System {
         let was = self.wires[*socket].server.preferred;
         assert!(was != preferred, "a connection is moved to where it is");
         // What was to be reported there is gone with the registration.
-        self.preferred.retain(|event| event.key != key);
+        self.seat().preferred.retain(|event| event.key != key);
         self.register(socket, key, preferred)
     }
 
@@ -560,7 +748,7 @@ impl Sys for System {
     }
 
     fn next_preferred(&mut self) -> Option<Readiness> {
-        self.preferred.pop_front()
+        self.seat().preferred.pop_front()
     }
 
     fn rearm(&mut self, socket: &usize, _: Key, waits: Ready) -> io::Result<()> {
@@ -682,18 +870,27 @@ impl Sys for System {
     fn offload(&mut self, slot: Slot, work: Work) -> JobId {
         let time = self.jobs.shortest..=self.jobs.longest;
         let millis = self.random.between(time);
-        self.jobs.add(self.now + millis, slot, work)
+        self.jobs.add(self.now, millis, slot, work)
     }
 
     fn cancel(&mut self, job: JobId) {
         self.jobs.cancel(job);
     }
 
-    /// There is one worker, so nobody to hand over to.
-    fn hand_over(&mut self, _: usize, _: usize, _: Peer, _: Option<Class>) {}
+    fn hand_over(&mut self, worker: usize, socket: usize, peer: Peer, class: Option<Class>) {
+        self.note(Call::HandOver, socket, worker);
+        self.wires[socket].server.owner = None;
+        if self.seats[worker].has_ended {
+            self.stranded += 1;
+            return self.turn_away(socket);
+        }
+        self.seats[worker].arrivals.push_back((socket, peer, class));
+    }
 
     fn next_arrival(&mut self) -> Option<(usize, Peer, Option<Class>)> {
-        None
+        let (socket, peer, class) = self.seat().arrivals.pop_front()?;
+        self.wires[socket].server.owner = Some(self.at);
+        Some((socket, peer, class))
     }
 
     /// In microseconds.

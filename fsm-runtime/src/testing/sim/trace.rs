@@ -21,6 +21,7 @@ pub(super) enum Call {
     Finish,
     Close,
     Abort,
+    HandOver,
 }
 
 impl Call {
@@ -41,7 +42,7 @@ impl Call {
             ],
             Self::Register | Self::Rearm | Self::Listen => &[Errno::NOMEM, Errno::NOSPC],
             Self::Wait => &[Errno::NOMEM, Errno::INTR],
-            Self::Finish | Self::Close | Self::Abort => &[],
+            Self::Finish | Self::Close | Self::Abort | Self::HandOver => &[],
         }
     }
 

@@ -58,6 +58,8 @@ pub(super) struct Server {
     pub(super) finishing: bool,
     /// When the worker shut down the sending side, closed or reset, whichever was first.
     pub(super) finished_at: Option<u64>,
+    /// The worker whose it is; none while it is handed over.
+    pub(super) owner: Option<usize>,
     pub(super) key: Option<Key>,
     /// It is reported to those who look for preferred connections.
     pub(super) preferred: bool,
