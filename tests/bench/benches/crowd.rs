@@ -129,7 +129,7 @@ fn bursts(clients: usize, rounds: u64, verdicts: &mut Verdicts) -> io::Result<()
     thread::sleep(SETTLE);
     let before = descriptors(&server)?;
     let mut held = Vec::new();
-    let begun = fsm_bench::now();
+    let (begun, used) = (fsm_bench::now(), cpu_seconds(server.pid())?);
     for round in 0..rounds {
         let network = u8::try_from(1 + round % 250).map_err(io::Error::other)?;
         let crowd = Crowd::from(network, server.address, clients)?;
@@ -147,6 +147,8 @@ fn bursts(clients: usize, rounds: u64, verdicts: &mut Verdicts) -> io::Result<()
     let seconds = begun.elapsed().as_secs_f64();
     let answered = clients as u64 * rounds;
     println!("\n{rounds} rounds of {clients} clients: {answered} answered in {seconds:.0} s");
+    let each = (cpu_seconds(server.pid())? - used) * 1e6 / answered as f64;
+    println!("the server took {each:.1} us of processor time for each (weak)");
     let (first, last) = (held[0], held[held.len() - 1]);
     let most = held.iter().max().copied().unwrap_or(first);
     println!("live heap bytes after the first round {first}, the last {last}, at most {most}");
