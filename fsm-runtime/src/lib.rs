@@ -10,9 +10,9 @@
 //!   [`Input`].
 //! - **Doing**: [`Server`] binds [`Address`]es, runs a machine, and answers a [`Summary`] when it
 //!   is stopped by a signal or through [`Stop`].
-//! - **Together**: machines send to each other by [`Io::tell`] and through [`Topic`]s, other threads
-//!   by a [`Handle`]; work that blocks is done by [`Io::offload`] and comes back as `reply`, and a
-//!   [`Ticket`] is the right to answer from anywhere.
+//! - **Together**: machines send to each other by [`Io::tell`] and through [`Topic`]s, and other
+//!   threads by a [`Handle`]; work that blocks is done by [`Io::offload`] and comes back as `reply`,
+//!   and a [`Ticket`] is the right to answer from anywhere.
 //! - **Looking**: [`table`] is the machine as data, and draws itself.
 //!
 //! Without the feature `server`, which is on by default, the crate needs only `core` and serves

@@ -232,7 +232,10 @@ impl<M: Machine> Post<M> {
 /// server.run(|_peer| Watcher)?;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-pub struct Handle<M: Machine>(Arc<OnceLock<Box<[Arc<Post<M>>]>>>);
+pub struct Handle<M: Machine>(Arc<OnceLock<Posts<M>>>);
+
+/// The posts of all workers, by their numbers.
+type Posts<M> = Box<[Arc<Post<M>>]>;
 
 impl<M: Machine> Clone for Handle<M> {
     fn clone(&self) -> Self {

@@ -338,11 +338,11 @@ impl<M: Machine> Server<M> {
         let server = self.catch_signals()?;
         allowance::raise_descriptors();
         let Settings { drain_limit, pool: (threads, jobs), .. } = server.settings;
-        let Settings { max_connections, max_per_address, listening, .. } = server.settings;
-        let door = Arc::new(Door::new(max_connections, max_per_address));
         // Without anybody who can stop the server its control socket would be at its end, which is
         // ready for ever.
         let _stop = server.stop();
+        let Settings { max_connections, max_per_address, listening, .. } = server.settings;
+        let door = Arc::new(Door::new(max_connections, max_per_address));
         let handle = server.handle.clone();
         let pool = Arc::new(Pool::new(threads.get(), jobs));
         let slots = pool.slots().clone();

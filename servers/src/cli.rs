@@ -111,6 +111,8 @@ pub fn main<M: Machine, O: Parser>(
     tracing_subscriber::fmt()
         .with_max_level(common(&options).log)
         .with_writer(std::io::stderr)
+        // Plain text, whatever features other crates ask for: logs go to files and to journals.
+        .with_ansi(false)
         .init();
     let bound = Server::bind(&common(&options).listen);
     let served = bound.and_then(Server::catch_signals).and_then(|server| {

@@ -64,7 +64,8 @@ impl Client {
 }
 
 fn serve(options: Options) -> Result<(), ServerError> {
-    let server = Server::<Thanks>::bind(&[options.listen.clone()])?.workers(NonZero::<usize>::MIN);
+    let server = Server::<Thanks>::bind(std::slice::from_ref(&options.listen))?
+        .workers(NonZero::<usize>::MIN);
     server.addresses().for_each(|address| println!("listening on {address}"));
     let options = Arc::new(options);
     server.run(|_peer| Client { options: Arc::clone(&options), is_begun: false }).map(drop)

@@ -190,7 +190,8 @@ fn a_line_waits_for_room_and_the_lines_behind_it_wait_too() {
 
 #[test]
 fn the_others_are_told_that_it_left_however_it_came_to_that() {
-    let leaves: [(&str, fn(&mut Driver<Chat>)); 6] = [
+    type Leave = fn(&mut Driver<Chat>);
+    let leaves: [(&str, Leave); 6] = [
         ("quit", |driver| driver.input(b"/quit\n")),
         ("the end of input", Driver::end_of_input),
         ("a line too long", |driver| driver.input(&vec![b'x'; 100_000])),

@@ -63,9 +63,14 @@ impl Visitor {
 
     fn on(stream: TcpStream) -> Self {
         let mut visitor = Self::unwelcomed(stream);
-        let welcome = visitor.hear_until("* you are guest-");
-        visitor.name = welcome.split(' ').nth(3).expect("a name").to_owned();
+        visitor.be_welcomed();
         visitor
+    }
+
+    /// Waits until the server has let it in.
+    fn be_welcomed(&mut self) {
+        let welcome = self.hear_until("* you are guest-");
+        self.name = welcome.split(' ').nth(3).expect("a name").to_owned();
     }
 
     /// The number of its worker, which its first name tells.
@@ -145,7 +150,9 @@ fn a_thousand_members_hear_every_line_in_the_order_of_each_sender() {
     /// The threads that read for the members.
     const READERS: usize = 2;
     let server = chat();
-    let mut members: Vec<_> = (0..MEMBERS).map(|_| Visitor::come(server.address())).collect();
+    let come = |_| Visitor::unwelcomed(connect(server.address()));
+    let mut members: Vec<_> = (0..MEMBERS).map(come).collect();
+    members.iter_mut().for_each(Visitor::be_welcomed);
     for worker in 0..WORKERS {
         let count = members.iter().filter(|member| member.worker() == worker).count();
         assert!(count > MEMBERS / WORKERS / 2, "worker {worker} has {count} of {MEMBERS}");

@@ -38,7 +38,7 @@ enum Post {
 
 struct Party {
     /// Where every connection leaves its name.
-    names: mpsc::Sender<(Id<Post>, Handle<Post>)>,
+    names: mpsc::Sender<Reach>,
 }
 
 impl Party {
@@ -59,12 +59,16 @@ impl Party {
         writeln!(io.out, "sent");
     }
 
+    #[expect(clippy::needless_pass_by_value, reason = "a message is the machine's own")]
     fn hear(&mut self, text: String, io: &mut Io<'_, Post>) {
         writeln!(io.out, "{text}");
     }
 }
 
-fn parties(workers: usize) -> (Inside, mpsc::Receiver<(Id<Post>, Handle<Post>)>) {
+/// How to reach a connection.
+type Reach = (Id<Post>, Handle<Post>);
+
+fn parties(workers: usize) -> (Inside, mpsc::Receiver<Reach>) {
     let (names, listed) = mpsc::channel();
     let server = serve_on::<Post>(workers, move |_| Party { names: names.clone() });
     (server, listed)

@@ -139,9 +139,9 @@ fn bursts(clients: usize, rounds: u64, verdicts: &mut Verdicts) -> io::Result<()
             return Err(io::Error::other(format!("round {round}: not all are connected")));
         }
         if round % 2 == 0 {
-            drop(crowd)
+            drop(crowd);
         } else {
-            crowd.take_leave()?
+            crowd.take_leave()?;
         }
         await_descriptors(&server, before)?;
         held.push(heap(&mut server)?);

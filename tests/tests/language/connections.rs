@@ -399,7 +399,7 @@ enum Asking<H: Answers + 'static> {
 trait Answers {
     type Pool;
     type Question;
-    type Answer;
+    type Answer: Send + 'static;
     fn question(&mut self, line: &[u8], pool: &mut Self::Pool) -> Self::Question;
     fn text(&mut self, question: Self::Question, answer: Self::Answer) -> Vec<u8>;
 }
