@@ -49,10 +49,7 @@ impl Key {
     pub(crate) const TIMER: Self = Self((OWN << INDEX_BITS) | 1);
 
     /// What wakes the worker when something has come into its inbox; that is all it says.
-    #[cfg(any(
-        test,
-        all(target_os = "linux", not(polling_test_poll_backend), not(feature = "portable"))
-    ))]
+    #[cfg(all(target_os = "linux", not(polling_test_poll_backend), not(feature = "portable")))]
     pub(crate) const INBOX: Self = Self((OWN << INDEX_BITS) | 2);
 
     /// The poller of the preferred connections, within the worker's own.

@@ -41,6 +41,8 @@ mod diagram;
 #[cfg(feature = "server")]
 mod door;
 #[cfg(feature = "server")]
+mod drain;
+#[cfg(feature = "server")]
 mod inbox;
 #[cfg(feature = "server")]
 mod io;
@@ -61,9 +63,13 @@ mod operation;
 #[cfg(feature = "server")]
 mod operations;
 #[cfg(feature = "server")]
+mod parting;
+#[cfg(feature = "server")]
 mod peer;
 #[cfg(feature = "server")]
 mod pool;
+#[cfg(feature = "server")]
+mod precedence;
 #[cfg(feature = "server")]
 mod real;
 #[cfg(feature = "server")]

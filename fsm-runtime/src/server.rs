@@ -31,7 +31,7 @@ pub const DEFAULT_DRAIN_LIMIT: Duration = Duration::from_secs(30);
 
 /// The threads that do jobs for [`Io::offload`](crate::Io::offload), and the jobs that may run or
 /// wait: libuv starts as many threads, and a thousand jobs of 10 ms each are done in 2.5 s.
-pub const DEFAULT_POOL: (NonZero<usize>, usize) = (NonZero::new(4).unwrap(), 1_024);
+pub const DEFAULT_POOL: (usize, usize) = (4, 1_024);
 
 /// Listeners that are bound and will serve once a machine is given to [`Server::run`].
 ///
@@ -75,11 +75,12 @@ pub struct Server<M: Machine> {
 
 /// What an author may choose, with what holds where nobody does.
 struct Settings {
-    workers: NonZero<usize>,
+    /// None for one on each core.
+    workers: Option<NonZero<usize>>,
     drain_limit: Duration,
     slow_slice: Duration,
     inbox: usize,
-    pool: (NonZero<usize>, usize),
+    pool: (usize, usize),
     max_connections: Option<NonZero<usize>>,
     max_per_address: Option<NonZero<usize>>,
     listening: Options,
@@ -88,7 +89,7 @@ struct Settings {
 impl Default for Settings {
     fn default() -> Self {
         Self {
-            workers: std::thread::available_parallelism().unwrap_or(NonZero::<usize>::MIN),
+            workers: None,
             drain_limit: DEFAULT_DRAIN_LIMIT,
             slow_slice: DEFAULT_SLOW_SLICE,
             inbox: DEFAULT_INBOX,
@@ -196,10 +197,10 @@ impl<M: Machine> Server<M> {
     }
 
     /// How many workers serve, each on a thread with connections, timers and shared data of its
-    /// own; one for each core without it.
+    /// own; 0 stands for one for each core, as without it.
     #[must_use]
-    pub fn workers(mut self, workers: NonZero<usize>) -> Self {
-        self.settings.workers = workers;
+    pub fn workers(mut self, workers: usize) -> Self {
+        self.settings.workers = NonZero::new(workers);
         self
     }
 
@@ -232,28 +233,28 @@ impl<M: Machine> Server<M> {
     /// or wait for one before the pool is full; [`DEFAULT_POOL`] without it. Threads are started
     /// when they are first needed.
     #[must_use]
-    pub fn pool(mut self, threads: NonZero<usize>, jobs: usize) -> Self {
+    pub fn pool(mut self, threads: usize, jobs: usize) -> Self {
         self.settings.pool = (threads, jobs);
         self
     }
 
     /// How many connections may be open at once, those of all workers counted; as many as there are
-    /// descriptors for without it. Who comes when all places are taken waits in the system's queue
+    /// descriptors for without it and with 0. Who comes when all places are taken waits in the system's queue
     /// ([`Server::backlog`]) until a connection ends; those who are served do not notice.
     #[must_use]
-    pub fn max_connections(mut self, connections: NonZero<usize>) -> Self {
-        self.settings.max_connections = Some(connections);
+    pub fn max_connections(mut self, connections: usize) -> Self {
+        self.settings.max_connections = NonZero::new(connections);
         self
     }
 
     /// How many connections one IP address may have at once, on all workers; any number without
-    /// it. More are closed at once, and counted as refused.
+    /// it and with 0. More are closed at once, and counted as refused.
     ///
     /// IPv6 addresses are counted by their network of 64 bits, which is the least that one site
     /// has; clients of Unix sockets are not counted. Behind a proxy all clients have one address.
     #[must_use]
-    pub fn max_per_address(mut self, connections: NonZero<usize>) -> Self {
-        self.settings.max_per_address = Some(connections);
+    pub fn max_per_address(mut self, connections: usize) -> Self {
+        self.settings.max_per_address = NonZero::new(connections);
         self
     }
 
@@ -275,9 +276,9 @@ impl<M: Machine> Server<M> {
     /// How many connections the system keeps ready at each listener until they are accepted; 4,096
     /// without it. The system has a limit of its own, on Linux `net.core.somaxconn`.
     #[must_use]
-    pub fn backlog(mut self, connections: NonZero<u16>) -> Self {
-        allowance::check_backlog(connections.get());
-        self.settings.listening.backlog = connections.get();
+    pub fn backlog(mut self, connections: u16) -> Self {
+        allowance::check_backlog(connections);
+        self.settings.listening.backlog = connections;
         self.choose_listening();
         self
     }
@@ -369,7 +370,7 @@ impl<M: Machine> Server<M> {
         let Settings { max_connections, max_per_address, listening, .. } = server.settings;
         let door = Arc::new(Door::new(max_connections, max_per_address));
         let handle = server.handle.clone();
-        let pool = Arc::new(Pool::new(threads.get(), jobs));
+        let pool = Arc::new(Pool::new(threads, jobs));
         let slots = pool.slots().clone();
         let places = server.workplaces(&pool)?;
         allowance::check_connections(max_connections);
@@ -390,7 +391,8 @@ impl<M: Machine> Server<M> {
 
     /// The workplaces of all workers, which can be reached from now on.
     fn workplaces(self, pool: &Arc<Pool>) -> Result<Vec<Workplace<Native>>, ServerError> {
-        let workers = self.settings.workers.get();
+        let cores = || std::thread::available_parallelism().map_or(1, NonZero::get);
+        let workers = self.settings.workers.map_or_else(cores, NonZero::get);
         let arrivals: Arrivals = (0..workers).map(|_| Inbox::new(usize::MAX)).collect();
         let mut beside = Vec::with_capacity(workers);
         for _ in 1..workers {

@@ -11,17 +11,16 @@ use std::time::Duration;
 
 use crate::accept::Accepting;
 use crate::accepted::Accepted;
-use crate::buffers::reuse;
-use crate::connection::{Connection, Flags, TICK_MILLIS, ticks};
+use crate::connection::{Connection, Flags, TICK_MILLIS};
+use crate::drain::Drain;
 use crate::io::{Ties, Turn};
 use crate::key::{Key, Source};
-use crate::machine::{INPUT, Machine};
+use crate::machine::Machine;
 use crate::mail::Mailbag;
-use crate::mesh::{HEARS_STOPS, Mail};
 use crate::peer::Peer;
-use crate::schedule::{PREFERRED_BURST, Schedule};
+use crate::schedule::Schedule;
 use crate::slab::Slab;
-use crate::slice::{self, Desk, End, Served};
+use crate::slice::{self, Desk, Served};
 use crate::summary::Summary;
 use crate::sys::{Readiness, Ready, Sys, Wait};
 use crate::table::{Class, Table};
@@ -50,10 +49,10 @@ pub const DEFAULT_SLOW_SLICE: Duration = Duration::from_millis(100);
 pub(crate) struct Worker<M: Machine, S: Sys, F> {
     pub(crate) connections: Connections<M, S>,
     pub(crate) desk: Desk<M, S>,
-    wheel: Wheel,
+    pub(crate) wheel: Wheel,
     pub(crate) schedule: Schedule,
     /// The time from which on a slice is slow.
-    slow_slice: Duration,
+    pub(crate) slow_slice: Duration,
     /// The worker's own number.
     pub(crate) number: usize,
     pub(crate) mail: Mailbag<M>,
@@ -73,7 +72,7 @@ pub(crate) struct Worker<M: Machine, S: Sys, F> {
     pub(crate) accepting: Accepting,
     /// The turns of the loop so far.
     pub(crate) turns: u64,
-    drain: Drain,
+    pub(crate) drain: Drain,
     /// The waits that have failed since one succeeded.
     failed_waits: u32,
     pub(crate) summary: Summary,
@@ -122,15 +121,6 @@ fn watch<S: Sys>(
         }
         Some(_) => Ok(()),
     }
-}
-
-/// How far the end of the server has come.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Drain {
-    Running,
-    /// Until this tick connections may end by themselves.
-    Draining(u32),
-    Stopped,
 }
 
 impl<M, S, F> Worker<M, S, F>
@@ -398,107 +388,9 @@ where
         self.follow(served, index);
     }
 
-    /// Ends a slice that was slow, or after which somebody else might come first.
-    #[cold]
-    fn look_up(&mut self, served: Served, index: u32, state: usize, span: u64) {
-        if self.schedule.may_be_slow(span) {
-            // On the short path nothing was noted, because nothing but input can have come.
-            let event = if matches!(served, Served::Waits) { INPUT } else { self.desk.last_event };
-            self.note_slow(state, event, span);
-        }
-        self.follow(served, index);
-        self.attend();
-    }
-
-    /// Has those served who do not stand in line with the others: preferred connections that have
-    /// become ready meanwhile, and the background if a slice is owed to it.
-    pub(crate) fn attend(&mut self) {
-        self.serve_preferred();
-        if self.schedule.pass() {
-            self.serve_from(Class::Background);
-        }
-    }
-
-    /// Serves preferred connections that are ready, a bounded number of slices.
-    #[cold]
-    fn serve_preferred(&mut self) {
-        if !self.schedule.has_preferred() {
-            return;
-        }
-        let connections = &mut self.connections;
-        self.desk.sys.look(|key| {
-            let found = connections.get_with_generation(key.index());
-            found.is_some_and(|(connection, generation)| {
-                key.generation() == generation && connection.class() == Class::Preferred
-            })
-        });
-        while let Some(event) = self.desk.sys.next_preferred() {
-            self.enqueue(event);
-        }
-        for _ in 0..PREFERRED_BURST {
-            if !self.serve_from(Class::Preferred) {
-                return;
-            }
-        }
-    }
-
-    /// Notes what a connection is ready for; it is served when its turn comes.
-    fn enqueue(&mut self, event: Readiness) {
-        match self.connections.get_with_generation(event.key.index()) {
-            Some((connection, generation)) if generation == event.key.generation() => {
-                connection.ready = connection.ready.and(event.ready);
-                if !connection.flags.has(Flags::QUEUED) && connection.has_work() {
-                    connection.flags.insert(Flags::QUEUED);
-                    self.schedule.push(connection.class(), event.key.index());
-                }
-            }
-            _ => self.summary.stale_events += 1,
-        }
-    }
-
-    /// Serves the connection at the front of a queue. False where nobody stands there.
-    fn serve_from(&mut self, class: Class) -> bool {
-        let Some(index) = self.schedule.pop(class) else { return false };
-        self.current = Some(index);
-        let Some((connection, _, input, desk)) = self.at(index) else { return true };
-        connection.flags.remove(Flags::QUEUED);
-        let state = connection.machine.state();
-        let served = slice::serve(connection, input, desk);
-        self.measure_slice(state);
-        self.follow(served, index);
-        true
-    }
-
-    /// A slice begins.
-    #[inline]
-    pub(crate) fn begin_slice(&mut self) {
-        self.schedule.begin(self.desk.sys.stopwatch());
-    }
-
-    /// A slice has ended, of a connection that was in `state` before it.
-    pub(crate) fn measure_slice(&mut self, state: usize) {
-        let span = self.schedule.lap(self.desk.sys.stopwatch());
-        if self.schedule.may_be_slow(span) {
-            self.note_slow(state, self.desk.last_event, span);
-        }
-    }
-
-    /// Reports a slice that may have been slow, if it was.
-    #[cold]
-    fn note_slow(&mut self, state: usize, event: &'static str, span: u64) {
-        let time = self.desk.sys.time_of(span);
-        // Now the stopwatch is known better than at first.
-        self.schedule.set_slow(self.desk.sys.span_within(self.slow_slice));
-        if time >= self.slow_slice {
-            self.summary.slow_slices += 1;
-            let state = M::TABLE.states[state].name;
-            tracing::warn!(machine = M::TABLE.machine, state, event, ?time, "a slice took long");
-        }
-    }
-
     /// Does what follows from a slice.
     #[inline]
-    fn follow(&mut self, served: Served, index: u32) {
+    pub(crate) fn follow(&mut self, served: Served, index: u32) {
         match served {
             Served::Waits => {}
             Served::Settle => self.settle(index),
@@ -525,7 +417,7 @@ where
 
     /// What follows from a slice: the connection becomes known to poller and wheel, goes to the
     /// back of the queue, or waits.
-    fn settle(&mut self, index: u32) {
+    pub(crate) fn settle(&mut self, index: u32) {
         let Some((connection, generation)) = self.connections.get_with_generation(index) else {
             return;
         };
@@ -562,16 +454,6 @@ where
         }
     }
 
-    #[cold]
-    pub(crate) fn end(&mut self, index: u32, end: End) {
-        self.desk.output.clear();
-        match end {
-            End::Close => self.close(index),
-            End::Abort => self.abort(index),
-            End::Lost(error) => self.lose(index, error),
-        }
-    }
-
     /// Looks at the connections whose slot in the wheel has come due, a bounded number of them.
     fn expire(&mut self) {
         for _ in 0..EXPIRE_BATCH {
@@ -590,15 +472,7 @@ where
                 }
             }
         }
-        if let Drain::Draining(until) = self.drain
-            && !is_before(self.desk.now, until)
-        {
-            // The worker that hears of stops may be here only because others are not done.
-            if self.connections.len() > 0 {
-                tracing::warn!(open = self.connections.len(), "the drain limit has passed");
-            }
-            self.cut_off();
-        }
+        self.keep_drain_limit();
     }
 
     /// Puts a connection into the run queue for a reason of its own.
@@ -609,172 +483,5 @@ where
             connection.flags.insert(Flags::QUEUED);
             self.schedule.push(connection.class(), index);
         }
-    }
-
-    /// Tells every worker, this one included, that somebody asked the server to stop.
-    fn pass_stops_on(&mut self) {
-        for _ in 0..self.desk.sys.stop_requests() {
-            self.desk.turn.ties.handle.post_to_all(|| Mail::Stop);
-        }
-    }
-
-    /// The first request to stop drains, the second one stops.
-    pub(crate) fn note_stop(&mut self, drain_limit: Duration) {
-        if self.drain == Drain::Running {
-            self.start_draining(drain_limit);
-        } else {
-            tracing::info!(open = self.connections.len(), "stopping at once");
-            self.cut_off();
-        }
-    }
-
-    fn start_draining(&mut self, limit: Duration) {
-        tracing::info!(open = self.connections.len(), ?limit, "draining");
-        self.drain = Drain::Draining(self.desk.now.wrapping_add(ticks(limit)));
-        self.desk.turn.draining = true;
-        self.accept_the_last();
-        let ties = &self.desk.turn.ties;
-        ties.handle.post_to_all(|| Mail::HandsOverNoMore(ties.worker));
-        for index in 0..self.connections.end() {
-            self.wake(index, Flags::SHUTDOWN_DUE);
-        }
-    }
-
-    /// The time to drain is over: what is left enters a terminal state and is closed.
-    fn cut_off(&mut self) {
-        self.drain = Drain::Stopped;
-        for index in 0..self.connections.end() {
-            self.entomb(index);
-            self.desk.output.clear();
-            self.close(index);
-        }
-    }
-
-    fn is_done(&self) -> bool {
-        match self.drain {
-            Drain::Running => false,
-            Drain::Draining(_) => {
-                self.connections.len() == 0 && self.has_all_arrivals() && !self.hears_for_others()
-            }
-            Drain::Stopped => true,
-        }
-    }
-
-    /// Tells whether no worker can hand over any more connections to this one.
-    fn has_all_arrivals(&self) -> bool {
-        self.handing.is_empty()
-    }
-
-    /// Tells whether another request to stop would be heard by this worker alone.
-    fn hears_for_others(&self) -> bool {
-        self.number == HEARS_STOPS && !self.desk.turn.ties.handle.others_have_ended(self.number)
-    }
-
-    /// Tells whether the server has been asked to stop.
-    pub(crate) fn is_draining(&self) -> bool {
-        self.drain != Drain::Running
-    }
-
-    /// Ends a connection whose action panicked.
-    #[cold]
-    fn bury(&mut self) {
-        self.summary.panics += 1;
-        self.undo();
-        let Some(index) = self.current.take() else { return };
-        let Some(connection) = self.connections.get_mut(index) else { return };
-        let state = M::TABLE.states[connection.machine.state()].name;
-        tracing::error!(machine = M::TABLE.machine, state, index, "an action panicked");
-        self.entomb(index);
-        let Some((connection, _, input, desk)) = self.at(index) else { return };
-        match slice::bury(connection, input, desk) {
-            Ok(()) => self.settle(index),
-            Err(end) => self.end(index, end),
-        }
-    }
-
-    /// Lets a machine whose action panicked reach a terminal state. Dropping the state's data may
-    /// panic as well; it is gone then, and `enter` still has to run. That may panic too, and where
-    /// the machine has arrived still has to be noted.
-    fn entomb(&mut self, index: u32) {
-        for _ in 0..3 {
-            let entombed = catch_unwind(AssertUnwindSafe(|| {
-                if let Some((connection, _, _, desk)) = self.at(index) {
-                    slice::entomb(connection, desk);
-                }
-            }));
-            if entombed.is_ok() {
-                return;
-            }
-            self.summary.panics += 1;
-            self.undo();
-        }
-    }
-
-    /// Drops what an action queued that panicked. To drop it may panic as well.
-    #[cold]
-    fn undo(&mut self) {
-        while catch_unwind(AssertUnwindSafe(|| self.desk.turn.undo())).is_err() {
-            self.summary.panics += 1;
-        }
-    }
-
-    /// Ends a connection whose socket is dead.
-    #[cold]
-    fn lose(&mut self, index: u32, error: io::Error) {
-        self.summary.lost += 1;
-        tracing::debug!(index, %error, "lost");
-        let told = catch_unwind(AssertUnwindSafe(|| {
-            if let Some((connection, _, input, desk)) = self.at(index) {
-                slice::tell_lost(connection, input, desk, error);
-            }
-        }));
-        if told.is_err() {
-            self.summary.panics += 1;
-            self.undo();
-            self.entomb(index);
-        }
-        self.desk.output.clear();
-        self.close(index);
-    }
-
-    fn close(&mut self, index: u32) {
-        if let Some(socket) = self.remove(index) {
-            self.desk.sys.close(socket);
-        }
-    }
-
-    fn abort(&mut self, index: u32) {
-        if let Some(socket) = self.remove(index) {
-            self.desk.sys.abort(socket);
-        }
-    }
-
-    /// Takes a connection out of everything that knows it; this is the only way out.
-    fn remove(&mut self, index: u32) -> Option<S::Socket> {
-        self.connections.get_mut(index)?;
-        self.wheel.unlink(index, &mut self.connections);
-        let (connection, generation) = self.connections.get_with_generation(index)?;
-        let key = Key::connection(index, generation);
-        self.desk.outside.forget::<M, S>(connection, key, &mut self.desk.sys);
-        let connection = self.connections.remove(index)?;
-        self.schedule.leave(connection.class());
-        self.count_out_at(index);
-        self.summary.closed += 1;
-        tracing::debug!(index, "closed");
-        Some(self.take_apart(connection))
-    }
-
-    /// Drops all of a connection but its socket. What the author's types do then may panic.
-    #[inline]
-    pub(crate) fn take_apart(&mut self, connection: Connection<M, S::Socket>) -> S::Socket {
-        let Connection { socket, buffers, decoder, machine, context, .. } = connection;
-        if let Some(buffers) = buffers {
-            reuse(&mut self.desk.spare, buffers);
-        }
-        if catch_unwind(AssertUnwindSafe(|| drop((decoder, machine, context)))).is_err() {
-            self.summary.panics += 1;
-            tracing::error!(machine = M::TABLE.machine, "dropping a connection panicked");
-        }
-        socket
     }
 }

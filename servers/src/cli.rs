@@ -76,20 +76,16 @@ impl Common {
     /// The server with what was asked for.
     fn apply<M: Machine>(&self, server: Server<M>) -> Server<M> {
         let server = server.drain_limit(self.drain).slow_slice(self.slow_slice);
-        let mut server = server.keep_alive(self.keep_alive.0);
-        if let Some(workers) = self.workers {
-            server = server.workers(workers);
+        let number = |chosen: Option<NonZero<usize>>| chosen.map_or(0, NonZero::get);
+        let server = server
+            .keep_alive(self.keep_alive.0)
+            .workers(number(self.workers))
+            .max_connections(number(self.max_connections))
+            .max_per_address(number(self.max_per_address));
+        match self.backlog {
+            Some(connections) => server.backlog(connections),
+            None => server,
         }
-        if let Some(connections) = self.max_connections {
-            server = server.max_connections(connections);
-        }
-        if let Some(connections) = self.max_per_address {
-            server = server.max_per_address(connections);
-        }
-        if let Some(connections) = self.backlog.and_then(NonZero::new) {
-            server = server.backlog(connections);
-        }
-        server
     }
 }
 

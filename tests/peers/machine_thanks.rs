@@ -2,7 +2,6 @@
 //! Its lines are counted beside theirs, so this one is written as anybody would write it, and no
 //! longer; `servers` has the whole one.
 
-use std::num::NonZero;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
@@ -64,8 +63,7 @@ impl Client {
 }
 
 fn serve(options: Options) -> Result<(), ServerError> {
-    let server = Server::<Thanks>::bind(std::slice::from_ref(&options.listen))?
-        .workers(NonZero::<usize>::MIN);
+    let server = Server::<Thanks>::bind(std::slice::from_ref(&options.listen))?.workers(1);
     server.addresses().for_each(|address| println!("listening on {address}"));
     let options = Arc::new(options);
     server.run(|_peer| Client { options: Arc::clone(&options), is_begun: false }).map(drop)

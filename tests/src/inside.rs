@@ -1,6 +1,5 @@
 //! A server on a thread of the test's own process, for machines that a test writes itself.
 
-use std::num::NonZero;
 use std::thread::JoinHandle;
 
 use fsm_runtime::{Machine, Peer, Server, Stop, Summary};
@@ -70,7 +69,6 @@ where
     M::Decoder: Clone + Default + Sync,
     M::Shared: Default,
 {
-    let workers = NonZero::new(workers).expect("at least one worker");
     let server = Server::<M>::bind(&[address.parse().expect("an address")]).expect("it is free");
     let server = server.without_signals().workers(workers);
     let address = server.addresses().next().expect("one was given").to_string();

@@ -3,7 +3,6 @@
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
-use std::num::NonZero;
 use std::os::unix::net::UnixStream;
 use std::thread;
 use std::time::Duration;
@@ -76,7 +75,7 @@ fn a_preferred_client_waits_for_one_slice_and_others_for_all() {
     let server =
         server.bind_as(Class::Preferred, &[Address::Unix(path.clone())]).expect("so is it");
     let address = server.addresses().next().expect("the first").to_string();
-    let (stop, server) = (server.stop(), server.without_signals().workers(NonZero::<usize>::MIN));
+    let (stop, server) = (server.stop(), server.without_signals().workers(1));
     let running = thread::spawn(move || server.run(|_| Client).expect("it serves"));
     let busy: Vec<_> = (0..BUSY)
         .map(|_| {
@@ -156,7 +155,7 @@ fn no_wake_up_is_lost_on_the_way_from_class_to_class() {
     for workers in [1, 3] {
         let server = Server::<Choice>::bind(&["127.0.0.1:0".parse().expect("an address")]);
         let server = server.expect("it is free").without_signals();
-        let server = server.workers(NonZero::new(workers).expect("some"));
+        let server = server.workers(workers);
         let address = server.addresses().next().expect("one").to_string();
         let stop = server.stop();
         let classes = |peer: &Peer| match peer {

@@ -93,8 +93,8 @@ const LAYERS: &[(&str, &[&[&str]])] = &[
             &["connection"],
             &["schedule"],
             &["slice"],
-            // Accepting and mail are parts of the worker's loop that have files of their own.
-            &["accept", "mail", "worker"],
+            // Parts of the worker's loop that have files of their own.
+            &["accept", "drain", "mail", "parting", "precedence", "worker"],
             &["server"],
             // What tests of machines and of the runtime itself stand on.
             &["testing"],

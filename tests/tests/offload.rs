@@ -1,7 +1,6 @@
 //! Work that blocks, done by real threads while the worker serves on.
 
 use std::io::Read;
-use std::num::NonZero;
 use std::sync::{Arc, Mutex, mpsc};
 use std::thread;
 use std::time::Duration;
@@ -135,9 +134,7 @@ struct Running {
 impl Running {
     fn start() -> Self {
         let server = Server::<Office>::bind(&["127.0.0.1:0".parse().expect("an address")]);
-        let one = NonZero::<usize>::MIN;
-        let two = NonZero::new(2).expect("two");
-        let server = server.expect("a free port").without_signals().workers(one).pool(two, 3);
+        let server = server.expect("a free port").without_signals().workers(1).pool(2, 3);
         let address = server.addresses().next().expect("one was given").to_string();
         let (stop, (given, tickets)) = (server.stop(), mpsc::channel());
         let ((arrived, blocked), (let_pass, passes)) = (mpsc::channel(), mpsc::channel());

@@ -1,7 +1,6 @@
 //! A server that nobody can stop: it catches no signals, and nobody holds a `Stop`. It ends itself
 //! after a while, and prints the milliseconds of processor time it took to do nothing.
 
-use std::num::NonZero;
 use std::thread;
 use std::time::Duration;
 
@@ -25,8 +24,7 @@ enum Nobody {
 
 fn main() {
     let server = Server::<Nobody>::bind(&["127.0.0.1:0".parse().expect("an address")]);
-    let two = NonZero::new(2).expect("two");
-    let server = server.expect("a free port").without_signals().workers(two);
+    let server = server.expect("a free port").without_signals().workers(2);
     thread::spawn(move || server.run(|_| ()));
     thread::sleep(WHILE);
     let used = clock_gettime(ClockId::ProcessCPUTime);

@@ -3,7 +3,6 @@
 
 use std::io::{BufRead, BufReader};
 use std::net::TcpStream;
-use std::num::NonZero;
 use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
@@ -62,7 +61,7 @@ impl Ear {
 
 fn main() {
     let server = Server::<Hearer>::bind(&["127.0.0.1:0".parse().expect("an address")]);
-    let server = server.expect("a free port").workers(NonZero::<usize>::MIN).without_signals();
+    let server = server.expect("a free port").workers(1).without_signals();
     let (ids, known) = mpsc::channel();
     let (naps, napping) = mpsc::channel();
     let (handle, stop) = (server.handle(), server.stop());

@@ -10,7 +10,7 @@ use crate::pool::{JobId, Slot};
 use crate::server::DEFAULT_POOL;
 
 /// The threads of the pool, unless the test says otherwise: as many as a server has.
-const THREADS: usize = DEFAULT_POOL.0.get();
+const THREADS: usize = DEFAULT_POOL.0;
 
 /// The jobs that have not ended. A job that no thread has begun can be cancelled; one that has been
 /// begun ends when its time is over, which is also when it is run.
