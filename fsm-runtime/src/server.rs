@@ -239,8 +239,9 @@ impl<M: Machine> Server<M> {
     }
 
     /// How many connections may be open at once, those of all workers counted; as many as there are
-    /// descriptors for without it and with 0. Who comes when all places are taken waits in the system's queue
-    /// ([`Server::backlog`]) until a connection ends; those who are served do not notice.
+    /// descriptors for without it and with 0. Who comes when all places are taken waits in the
+    /// system's queue ([`Server::backlog`]) until a connection ends; those who are served do not
+    /// notice.
     #[must_use]
     pub fn max_connections(mut self, connections: usize) -> Self {
         self.settings.max_connections = NonZero::new(connections);

@@ -18,9 +18,9 @@ use fsm_bench::{
 const CLIENTS: u64 = 10_000;
 /// Those of them who are active, as in every bench of many connections.
 const ACTIVE: usize = 64;
-/// How many of the active wait at once under callgrind. With more, how many events a server finds at
-/// once, and so what a line costs, differs by a tenth from run to run; with one it never does, and
-/// what a turn of the loop does for idle connections is not divided among several lines.
+/// How many of the active wait at once under callgrind. With more, how many events a server finds
+/// at once, and so what a line costs, differs by a tenth from run to run; with one it never does,
+/// and what a turn of the loop does for idle connections is not divided among several lines.
 const WAVE: usize = 1;
 /// Kernel instructions that C's line cost at 64 connections, counted by hardware on another machine
 /// (Linux 6.18), as in `lines`. Used only where this machine cannot count.
