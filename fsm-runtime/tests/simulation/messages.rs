@@ -596,3 +596,23 @@ fn sim_campaign_of_messages() {
         session(seed);
     }
 }
+
+#[test]
+fn a_member_that_reads_is_not_lost_however_much_comes_in_one_batch() {
+    for reporting in [Reporting::Edge, Reporting::Oneshot] {
+        let (mut sim, _) = club(1, 1);
+        sim.reporting(reporting);
+        let member = sim.connect(lines("join\n"));
+        sim.run_for(A_WHILE);
+        // Four times the backlog, and less than the system takes at once.
+        let text = "x".repeat(1_000);
+        for _ in 0..64 {
+            sim.handle().publish(&lounge(), note(&text)).expect("room");
+        }
+        sim.run_for(A_WHILE);
+        assert_eq!((sim.summary().lost, sim.open()), (0, 1));
+        assert_eq!(heard(&sim, member).lines().count(), 64);
+        sim.run();
+        sim.check();
+    }
+}
