@@ -616,3 +616,49 @@ fn a_member_that_reads_is_not_lost_however_much_comes_in_one_batch() {
         sim.check();
     }
 }
+
+/// Is told the time while it types.
+#[derive(Machine)]
+#[machine(context = Typist, input = Lines<'_>, message = ())]
+enum Typing {
+    #[initial]
+    #[on(connected => sit_down)]
+    #[on(message(_) => tick)]
+    #[on(Line(_) | TooLong | eof | shutdown -> Closed)]
+    #[after(10s of partial -> Closed)]
+    #[after(1min without input -> Closed)]
+    Reading,
+    #[terminal]
+    Closed,
+}
+
+struct Typist;
+
+impl Typist {
+    fn sit_down(&mut self, io: &mut Io<'_, Typing>) {
+        io.join(&lounge());
+    }
+
+    fn tick(&mut self, io: &mut Io<'_, Typing>) {
+        io.out.send(b"tick\n");
+    }
+}
+
+#[test]
+fn what_is_told_in_between_gives_half_a_line_no_more_time() {
+    for reporting in [Reporting::Edge, Reporting::Oneshot] {
+        let mut sim = Simulation::<Typing>::new(1, |_| Typist);
+        sim.reporting(reporting);
+        let slow = sim.connect(Script::new());
+        sim.run_for(A_WHILE);
+        for _ in 0..20 {
+            sim.then(slow, lines("x"));
+            sim.handle().publish(&lounge(), ()).expect("room");
+            sim.run_for(Duration::from_secs(1));
+        }
+        let ended = sim.ended_at(slow).expect("it is shed");
+        assert!(ended < Duration::from_secs(12), "after {ended:?}");
+        sim.run();
+        sim.check();
+    }
+}
