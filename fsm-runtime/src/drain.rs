@@ -31,12 +31,21 @@ where
     /// Tells every worker, this one included, that somebody asked the server to stop.
     pub(crate) fn pass_stops_on(&mut self) {
         for _ in 0..self.desk.sys.stop_requests() {
-            self.desk.turn.ties.handle.post_to_all(|| Mail::Stop);
+            self.desk.turn.ties.handle.stop_all();
+        }
+    }
+
+    /// Does what the requests to stop ask for that have come.
+    #[inline]
+    pub(crate) fn note_stops(&mut self, drain_limit: Duration) {
+        for _ in 0..self.desk.turn.ties.post.take_stops() {
+            self.note_stop(drain_limit);
         }
     }
 
     /// The first request to stop drains, the second one stops.
-    pub(crate) fn note_stop(&mut self, drain_limit: Duration) {
+    #[cold]
+    fn note_stop(&mut self, drain_limit: Duration) {
         if self.drain == Drain::Running {
             self.start_draining(drain_limit);
         } else {

@@ -58,9 +58,10 @@ where
     S: Sys,
     F: FnMut(&Peer) -> Accepted<M::Context>,
 {
-    /// Takes what has come into the inbox, and delivers some of it.
+    /// Takes what has come into the inbox, and delivers some of it. Requests to stop come first.
     #[inline]
     pub(crate) fn serve_mail(&mut self, drain_limit: Duration) {
+        self.note_stops(drain_limit);
         if self.desk.turn.ties.post.inbox().wake() || !self.mail.is_empty() {
             self.deliver_mail(drain_limit);
         }
@@ -114,7 +115,7 @@ where
                 }
             }
             Mail::Arrival => self.take_over(),
-            Mail::Stop => self.note_stop(drain_limit),
+            Mail::Stop => self.note_stops(drain_limit),
             Mail::Drain => self.note_failure(drain_limit),
             Mail::HandsOverNoMore(worker) => {
                 self.handing.remove(&worker);

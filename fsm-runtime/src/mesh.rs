@@ -157,7 +157,7 @@ pub(crate) enum Mail<M: Machine> {
     Finish(Finish<M>),
     /// A connection that another worker accepted waits to be taken over.
     Arrival,
-    /// Somebody asked the server to stop.
+    /// Somebody asked the server to stop: [`Post::take_stops`] says how often.
     Stop,
     /// A worker has ended that nobody asked to: the others are to drain, if they do not yet.
     Drain,
@@ -175,19 +175,33 @@ pub(crate) struct Post<M: Machine> {
     inbox: Inbox<Mail<M>>,
     /// The connections the worker has, those on their way to it included.
     load: AtomicUsize,
+    /// The requests to stop that the worker has not taken. They are counted beside the inbox, since
+    /// a full one would keep them waiting for seconds; the mail only wakes.
+    stops: AtomicUsize,
     wake: Box<dyn Fn() + Send + Sync>,
 }
 
 impl<M: Machine> Post<M> {
     /// The post of a worker that `wake` wakes when it sleeps.
     pub(crate) fn new(capacity: usize, wake: impl Fn() + Send + Sync + 'static) -> Self {
-        Self { inbox: Inbox::new(capacity), load: AtomicUsize::new(0), wake: Box::new(wake) }
+        let (load, stops) = (AtomicUsize::new(0), AtomicUsize::new(0));
+        Self { inbox: Inbox::new(capacity), load, stops, wake: Box::new(wake) }
     }
 
     /// What others have put into the inbox; for the worker itself.
     #[inline]
     pub(crate) fn inbox(&self) -> &Inbox<Mail<M>> {
         &self.inbox
+    }
+
+    /// How often the server was asked to stop since the worker last took note of it.
+    #[inline]
+    pub(crate) fn take_stops(&self) -> usize {
+        // A look first, as nobody has asked; one that is missed comes with its mail.
+        match self.stops.load(Ordering::Relaxed) {
+            0 => 0,
+            _ => self.stops.swap(0, Ordering::Relaxed),
+        }
     }
 
     fn push(&self, mail: Mail<M>) {
@@ -373,6 +387,14 @@ impl<M: Machine> Handle<M> {
     /// Puts something into every inbox.
     pub(crate) fn post_to_all(&self, mail: impl Fn() -> Mail<M>) {
         self.posts().iter().for_each(|post| post.push(mail()));
+    }
+
+    /// Asks every worker to stop.
+    pub(crate) fn stop_all(&self) {
+        for post in self.posts() {
+            post.stops.fetch_add(1, Ordering::Relaxed);
+            post.push(Mail::Stop);
+        }
     }
 
     /// The post of a worker, for the worker itself. One that nobody else knows takes the place of

@@ -662,3 +662,23 @@ fn what_is_told_in_between_gives_half_a_line_no_more_time() {
         sim.check();
     }
 }
+
+#[test]
+fn a_request_to_stop_does_not_wait_behind_messages() {
+    for workers in [1, 3] {
+        let (mut sim, _) = club(1, workers);
+        for _ in 0..60 * workers {
+            sim.connect(lines("join\n"));
+        }
+        sim.run_for(A_WHILE);
+        // Far more than a hundred portions for each worker.
+        for _ in 0..4_000 {
+            sim.handle().publish(&lounge(), note("hush")).expect("room");
+        }
+        sim.stop();
+        sim.stop();
+        let turns = (0..30 * workers).take_while(|_| sim.turn()).count();
+        assert!(matches!(sim.outcome(), Some(Ok(()))), "{turns} turns were not enough");
+        sim.check();
+    }
+}
