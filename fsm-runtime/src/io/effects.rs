@@ -80,7 +80,8 @@ impl<M: Machine> Io<'_, M> {
     /// receiver's connection has ended, the message is dropped.
     ///
     /// # Errors
-    /// The inbox of the receiver's worker is full: the message is given back.
+    /// The inbox of the receiver's worker is full, or the worker has ended, as those with nobody
+    /// left do during a drain: the message is given back.
     pub fn tell(&mut self, id: Id<M>, message: M::Message) -> Result<(), TellError<M::Message>> {
         match self.turn.ties.handle.reserve(id.worker()) {
             Ok(()) => {
@@ -208,7 +209,8 @@ impl<M: Machine> Io<'_, M> {
 
     /// Has a job done by a thread that may block, for the worker and not for this connection:
     /// `finish` is called with the worker's shared data and what the job answered, whatever has
-    /// become of the connection. Caches are filled this way.
+    /// become of the connection; with [`OperationError::Abandoned`] also where the action that asked
+    /// fails or panics. Only the server's end comes before it. Caches are filled this way.
     ///
     /// # Errors
     /// As many jobs wait or run as may: both closures are given back.
@@ -252,7 +254,7 @@ impl<M: Machine> Io<'_, M> {
 }
 
 /// The end of a job of the worker's own, which comes even if the job is never begun.
-struct Finishing<M: Machine, T: 'static> {
+struct Finishing<M: Machine, T: Send + 'static> {
     worker: usize,
     handle: Handle<M>,
     /// None once it has come.
@@ -272,12 +274,8 @@ impl<M: Machine, T: Send + 'static> Finishing<M, T> {
     }
 }
 
-impl<M: Machine, T: 'static> Drop for Finishing<M, T> {
+impl<M: Machine, T: Send + 'static> Drop for Finishing<M, T> {
     fn drop(&mut self) {
-        if let Some(finish) = self.finish.take() {
-            let finish: Finish<M> =
-                Box::new(move |shared| finish(shared, Err(OperationError::Abandoned)));
-            self.handle.post(self.worker, Mail::Finish(finish));
-        }
+        self.end(Err(OperationError::Abandoned));
     }
 }
