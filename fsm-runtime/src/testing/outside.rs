@@ -63,16 +63,25 @@ impl<M: Machine> Outside<M> {
     pub(super) fn note(&mut self, turn: &mut Turn<M>, state: usize) {
         turn.has_news = false;
         let index = turn.key.index();
+        let state = &M::TABLE.states[state];
+        let has_ended = state.kind.is_terminal();
         if turn.moved {
-            let over = self.operations.leave(index, std::mem::take(&mut turn.left_group));
+            let left_group = std::mem::take(&mut turn.left_group);
+            // A machine that has ended takes no answer, whatever row began the operation.
+            let over = if has_ended {
+                self.operations.forget(index)
+            } else {
+                self.operations.leave(index, left_group)
+            };
             self.jobs.retain(|job| !over.contains(&job.id));
         }
-        let scope = Scope::of(&M::TABLE.states[state]);
+        let scope = Scope::of(state);
         for effect in std::mem::take(&mut turn.effects) {
             match effect {
                 Effect::Post { mail, .. } => self.note_mail(mail),
                 Effect::Join(topic) => drop(self.topics.insert(topic)),
                 Effect::Leave(topic) => drop(self.topics.remove(&topic)),
+                Effect::Await { .. } | Effect::Offload { operation: Some(_), .. } if has_ended => {}
                 Effect::Await { operation: number } => {
                     self.operations.add(index, Operation { number, scope, job: None });
                 }

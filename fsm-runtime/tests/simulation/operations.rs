@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::io;
 use std::time::Duration;
 
+use fsm_runtime::testing::Driver;
 use fsm_runtime::testing::sim::{ClientId, Faults, Reporting, Script, Simulation};
 use fsm_runtime::{Io, Lines, Machine, OperationError, PoolFull, Ticket};
 
@@ -279,6 +280,16 @@ fn the_end_of_the_machine_cancels_at_once() {
         );
         sim.run();
         sim.check();
+    }
+}
+
+#[test]
+fn a_driven_machine_that_ends_waits_for_nothing_as_on_a_worker() {
+    for lines in ["job closed\n", "job idle\nclosed\n", "job ticket elsewhere\nclosed\n"] {
+        let mut driver = Driver::<Desk>::new(Clerk::default());
+        driver.input(lines.as_bytes());
+        assert!(driver.has_ended());
+        assert_eq!((driver.operations(), driver.run_jobs()), (0, 0), "{lines}");
     }
 }
 
