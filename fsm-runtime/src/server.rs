@@ -5,6 +5,7 @@ use std::fmt;
 use std::io;
 use std::num::NonZero;
 use std::os::unix::net::UnixStream;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -472,7 +473,11 @@ impl<'a, M: Machine> Ending<'a, M> {
 
 impl<M: Machine> Drop for Ending<'_, M> {
     fn drop(&mut self) {
-        self.handle.close(self.worker);
+        // To drop what nobody received may panic, and the others have to hear of the end all the same.
+        let closed = catch_unwind(AssertUnwindSafe(|| self.handle.close(self.worker)));
+        if closed.is_err() {
+            tracing::error!(worker = self.worker, "dropping what was sent to a worker panicked");
+        }
         if self.is_good {
             // It may have waited for this worker alone.
             self.handle.post(HEARS_STOPS, Mail::HandsOverNoMore(self.worker));

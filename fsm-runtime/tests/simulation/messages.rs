@@ -682,3 +682,23 @@ fn a_request_to_stop_does_not_wait_behind_messages() {
         sim.check();
     }
 }
+
+#[test]
+fn what_panics_when_it_is_dropped_with_an_inbox_does_not_keep_the_others_from_ending() {
+    let (mut sim, members) = club(1, 1);
+    sim.connect(lines("join\n"));
+    sim.run_for(A_WHILE);
+    let id = members.lock().expect("no panic")[&port(0)];
+    for _ in 0..4 * PORTION {
+        sim.handle().tell(id, note("hush")).expect("room");
+    }
+    sim.turn();
+    // It comes behind the others, which the worker has taken and will not get through.
+    let bomb = Note { _bomb: Some(Bomb), ..note("never delivered") };
+    sim.handle().tell(id, bomb).expect("room");
+    sim.stop();
+    sim.stop();
+    sim.run();
+    assert!(matches!(sim.outcome(), Some(Ok(()))));
+    sim.check();
+}
