@@ -121,6 +121,7 @@ where
             };
             match accepted {
                 Accept::Socket(socket, peer) => {
+                    self.accepting.refuses = false;
                     let class = self.desk.sys.class_at(listener);
                     self.place(socket, peer, class, crowded);
                     if !crowded && self.desk.sys.reports_listeners_by_level() {
@@ -259,7 +260,6 @@ where
         class: Option<Class>,
         crowded: bool,
     ) {
-        self.accepting.refuses = false;
         let made =
             catch_unwind(AssertUnwindSafe(|| ((self.make_context)(peer), self.decoder.clone())));
         let Ok((Accepted { context, class: own }, decoder)) = made else {

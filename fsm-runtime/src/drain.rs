@@ -45,6 +45,14 @@ where
         }
     }
 
+    /// Another worker has ended that nobody asked to. It is a reason to drain, but none to cut off
+    /// those who drain already.
+    pub(crate) fn note_failure(&mut self, limit: Duration) {
+        if self.drain == Drain::Running {
+            self.start_draining(limit);
+        }
+    }
+
     fn start_draining(&mut self, limit: Duration) {
         tracing::info!(open = self.connections.len(), ?limit, "draining");
         self.drain = Drain::Draining(self.desk.now.wrapping_add(ticks(limit)));

@@ -115,6 +115,7 @@ where
             }
             Mail::Arrival => self.take_over(),
             Mail::Stop => self.note_stop(drain_limit),
+            Mail::Drain => self.note_failure(drain_limit),
             Mail::HandsOverNoMore(worker) => {
                 self.handing.remove(&worker);
             }

@@ -159,6 +159,8 @@ pub(crate) enum Mail<M: Machine> {
     Arrival,
     /// Somebody asked the server to stop.
     Stop,
+    /// A worker has ended that nobody asked to: the others are to drain, if they do not yet.
+    Drain,
     /// The worker of this number, perhaps this one, hands over no connections any more.
     HandsOverNoMore(usize),
 }

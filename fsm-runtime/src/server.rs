@@ -452,7 +452,7 @@ fn run_all<M: Machine>(
 }
 
 /// The end of a worker, however it comes: nothing reaches it any more, and unless it ends because
-/// it was asked to, the others are asked to end as well.
+/// it was asked to, the others are asked to drain.
 pub(crate) struct Ending<'a, M: Machine> {
     worker: usize,
     handle: &'a Handle<M>,
@@ -477,7 +477,7 @@ impl<M: Machine> Drop for Ending<'_, M> {
             // It may have waited for this worker alone.
             self.handle.post(HEARS_STOPS, Mail::HandsOverNoMore(self.worker));
         } else {
-            self.handle.post_to_all(|| Mail::Stop);
+            self.handle.post_to_all(|| Mail::Drain);
             self.handle.post_to_all(|| Mail::HandsOverNoMore(self.worker));
         }
     }

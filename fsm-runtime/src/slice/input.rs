@@ -123,8 +123,9 @@ fn take_more_input<M: Machine, S: Sys>(
 ) -> Result<(), End> {
     let Some(buffers) = &mut connection.buffers else { return Ok(()) };
     let mut unread = std::mem::take(&mut buffers.unread);
+    let was_partial = connection.flags.has(Flags::PARTIAL).then_some(buffers.partial_since);
     let mut failed = None;
-    if connection.flags.has(Flags::PARTIAL) {
+    if was_partial.is_some() {
         let brought = read(connection, input, desk);
         if let Ok(Some(count)) = brought {
             unread.extend_from_slice(&input[..count]);
@@ -132,6 +133,13 @@ fn take_more_input<M: Machine, S: Sys>(
         failed = brought.err();
     }
     let (taken, flushed) = deliver_all_apart(connection, desk, &unread);
+    if taken == 0
+        && let Some(since) = was_partial
+    {
+        // The flush may have put away the buffers, as the input is not in them, and it would have
+        // its time anew whenever output goes out.
+        desk.buffers(connection).partial_since = since;
+    }
     unread.drain(..taken);
     if unread.len() > MAX_UNREAD {
         desk.put_away(connection);

@@ -98,7 +98,8 @@ fn flush_behind<M: Machine, S: Sys>(
 }
 
 impl<M: Machine, S: Sys> Desk<M, S> {
-    /// Keeps output of an event between slices for the next slice.
+    /// Keeps output of an event between slices for the next slice, or sends it already where more
+    /// than the backlog waits: only what the kernel does not take then is too much.
     pub(super) fn keep_for_later(
         &mut self,
         connection: &mut Connection<M, S::Socket>,
@@ -112,11 +113,15 @@ impl<M: Machine, S: Sys> Desk<M, S> {
             buffers.stuck_since = now;
         }
         buffers.unsent.extend_from_slice(&output);
-        let backlog = buffers.backlog();
+        let is_over = buffers.backlog() > M::TABLE.backlog;
         self.output = output;
         self.output.clear();
         connection.flags.insert(Flags::UNSENT.and(Flags::RETIME));
         connection.flags.remove(Flags::DRAINED_TOLD);
+        if is_over {
+            flush(connection, self)?;
+        }
+        let backlog = connection.buffers.as_ref().map_or(0, |buffers| buffers.backlog());
         if backlog > M::TABLE.backlog {
             return Err(End::Lost(io::Error::other(format!(
                 "{backlog} bytes wait for a peer that does not take them"

@@ -182,3 +182,26 @@ fn a_reset_is_noticed_though_the_end_of_input_came_before() {
     assert!(sim.ended_at(client).expect("ended") < pause * 2);
     sim.check();
 }
+
+#[test]
+fn a_worker_that_breaks_during_a_drain_does_not_cut_the_others_off() {
+    for seed in 0..20 {
+        let mut sim = Simulation::<Told>::of_workers(3, seed, |_| Teller);
+        for _ in 0..6 {
+            sim.connect(Script::new());
+            sim.run_for(Duration::from_millis(100));
+        }
+        assert_eq!(sim.loads(), [2, 2, 2]);
+        sim.stop();
+        sim.run_for(Duration::from_millis(100));
+        sim.break_worker(1);
+        sim.run();
+        for worker in [0, 2] {
+            let told = sim.shared_of(worker);
+            let count = |word| told.iter().filter(|told| **told == word).count();
+            // Each of the two goes through all three states.
+            assert_eq!((count("shutdown"), count("end")), (6, 2), "seed {seed}: {told:?}");
+        }
+        assert!(matches!(sim.outcome(), Some(Err(_))));
+    }
+}

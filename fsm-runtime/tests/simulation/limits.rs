@@ -158,3 +158,33 @@ fn who_is_refused_takes_no_place_and_whoever_ended_in_whatever_way_gave_it_back(
         sim.check();
     }
 }
+
+#[test]
+fn a_pause_that_helped_is_over_also_for_a_worker_that_hands_over() {
+    for reporting in [Reporting::Edge, Reporting::Oneshot] {
+        let mut sim = Simulation::<Echo>::of_workers(2, 1, |_| EchoClient);
+        // One descriptor of each worker is spare.
+        sim.reporting(reporting).acceptors(&[0]).descriptors(Some(2 + 4));
+        let served: Vec<_> = (0..4)
+            .map(|_| {
+                let client = sim.connect(talk());
+                sim.run_for(MOMENT);
+                client
+            })
+            .collect();
+        assert_eq!(sim.loads(), [2, 2]);
+        let leave = |sim: &mut Simulation<Echo>, client| {
+            sim.then(client, Script::new().half_close());
+            sim.run_for(Duration::from_secs(1));
+        };
+        for leaver in [served[1], served[3]] {
+            let waits = sim.connect(talk());
+            sim.run_for(MOMENT);
+            leave(&mut sim, leaver);
+            assert!(is_served(&sim, waits), "let in after the pause, and handed over");
+            assert_eq!((sim.worker_of(waits), sim.summary().refused), (Some(1), 0));
+        }
+        sim.run();
+        sim.check();
+    }
+}

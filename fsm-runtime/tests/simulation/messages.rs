@@ -596,3 +596,69 @@ fn sim_campaign_of_messages() {
         session(seed);
     }
 }
+
+#[test]
+fn a_member_that_reads_is_not_lost_however_much_comes_in_one_batch() {
+    for reporting in [Reporting::Edge, Reporting::Oneshot] {
+        let (mut sim, _) = club(1, 1);
+        sim.reporting(reporting);
+        let member = sim.connect(lines("join\n"));
+        sim.run_for(A_WHILE);
+        // Four times the backlog, and less than the system takes at once.
+        let text = "x".repeat(1_000);
+        for _ in 0..64 {
+            sim.handle().publish(&lounge(), note(&text)).expect("room");
+        }
+        sim.run_for(A_WHILE);
+        assert_eq!((sim.summary().lost, sim.open()), (0, 1));
+        assert_eq!(heard(&sim, member).lines().count(), 64);
+        sim.run();
+        sim.check();
+    }
+}
+
+/// Is told the time while it types.
+#[derive(Machine)]
+#[machine(context = Typist, input = Lines<'_>, message = ())]
+enum Typing {
+    #[initial]
+    #[on(connected => sit_down)]
+    #[on(message(_) => tick)]
+    #[on(Line(_) | TooLong | eof | shutdown -> Closed)]
+    #[after(10s of partial -> Closed)]
+    #[after(1min without input -> Closed)]
+    Reading,
+    #[terminal]
+    Closed,
+}
+
+struct Typist;
+
+impl Typist {
+    fn sit_down(&mut self, io: &mut Io<'_, Typing>) {
+        io.join(&lounge());
+    }
+
+    fn tick(&mut self, io: &mut Io<'_, Typing>) {
+        io.out.send(b"tick\n");
+    }
+}
+
+#[test]
+fn what_is_told_in_between_gives_half_a_line_no_more_time() {
+    for reporting in [Reporting::Edge, Reporting::Oneshot] {
+        let mut sim = Simulation::<Typing>::new(1, |_| Typist);
+        sim.reporting(reporting);
+        let slow = sim.connect(Script::new());
+        sim.run_for(A_WHILE);
+        for _ in 0..20 {
+            sim.then(slow, lines("x"));
+            sim.handle().publish(&lounge(), ()).expect("room");
+            sim.run_for(Duration::from_secs(1));
+        }
+        let ended = sim.ended_at(slow).expect("it is shed");
+        assert!(ended < Duration::from_secs(12), "after {ended:?}");
+        sim.run();
+        sim.check();
+    }
+}
