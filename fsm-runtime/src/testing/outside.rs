@@ -67,21 +67,27 @@ impl<M: Machine> Outside<M> {
             let over = self.operations.leave(index, std::mem::take(&mut turn.left_group));
             self.jobs.retain(|job| !over.contains(&job.id));
         }
-        let scope = Scope::of(&M::TABLE.states[state]);
+        let scope = || {
+            let state = &M::TABLE.states[state];
+            Scope::of(state).unwrap_or_else(|| {
+                panic!("an operation was begun, and `{}` has no row for `reply`", state.name)
+            })
+        };
         for effect in std::mem::take(&mut turn.effects) {
             match effect {
                 Effect::Post { mail, .. } => self.note_mail(mail),
                 Effect::Join(topic) => drop(self.topics.insert(topic)),
                 Effect::Leave(topic) => drop(self.topics.remove(&topic)),
                 Effect::Await { operation: number } => {
-                    self.operations.add(index, Operation { number, scope, job: None });
+                    self.operations.add(index, Operation { number, scope: scope(), job: None });
                 }
                 Effect::Offload { operation, slot, work } => {
                     let id = JobId(self.next_job);
                     self.next_job += 1;
                     self.jobs.push(Job { id, _slot: slot, work });
                     if let Some(number) = operation {
-                        self.operations.add(index, Operation { number, scope, job: Some(id) });
+                        self.operations
+                            .add(index, Operation { number, scope: scope(), job: Some(id) });
                     }
                 }
             }
