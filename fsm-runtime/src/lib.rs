@@ -117,6 +117,7 @@ pub use peer::{Address, AddressError, Peer};
 pub use server::{DEFAULT_DRAIN_LIMIT, DEFAULT_POOL, Server, ServerError, Stop};
 #[cfg(feature = "server")]
 pub use summary::Summary;
+pub use table::{Class, DeadlineKind};
 #[cfg(feature = "server")]
 pub use worker::DEFAULT_SLOW_SLICE;
 

@@ -242,7 +242,10 @@ impl<M: Machine> Post<M> {
 /// let server = Server::<Watch>::bind(&["127.0.0.1:0".parse()?])?;
 /// let (prices, stop) = (server.handle(), server.stop());
 /// std::thread::spawn(move || {
-///     let _ = prices.publish(&Topic::new("prices"), 42);
+///     // Until the server runs nobody hears of it.
+///     while prices.publish(&Topic::new("prices"), 42).is_err() {
+///         std::thread::yield_now();
+///     }
 ///     stop.request();
 /// });
 /// server.run(|_peer| Watcher)?;

@@ -19,20 +19,17 @@ pub(crate) enum Scope {
 
 impl Scope {
     /// What an operation belongs to that was begun by a row that ends in the state: whoever's rows
-    /// take the reply, the nearest first.
-    pub(crate) fn of(state: &State) -> Self {
+    /// take the reply, the nearest first. None where no row does, which is the author's mistake.
+    pub(crate) fn of(state: &State) -> Option<Self> {
         let takes = |origin: Origin| {
             state.rows.iter().any(|row| row.origin == origin && row.events.contains(&"reply"))
         };
-        if takes(Origin::State) {
-            Self::State
-        } else if takes(Origin::Group) {
-            Self::Group
-        } else if takes(Origin::Machine) {
-            Self::Machine
-        } else {
-            Self::State
-        }
+        let scopes = [
+            (Origin::State, Self::State),
+            (Origin::Group, Self::Group),
+            (Origin::Machine, Self::Machine),
+        ];
+        scopes.into_iter().find(|(origin, _)| takes(*origin)).map(|(_, scope)| scope)
     }
 }
 

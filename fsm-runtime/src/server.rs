@@ -26,12 +26,12 @@ use crate::summary::Summary;
 use crate::table::Class;
 use crate::worker::{DEFAULT_SLOW_SLICE, Worker};
 
-/// How long connections may take to end after a request to stop, unless the author says otherwise;
-/// the grace period that service managers commonly give is 30 s.
+/// How long connections may take to end after a request to stop, unless the author says otherwise:
+/// 30 s, the grace period that service managers commonly give.
 pub const DEFAULT_DRAIN_LIMIT: Duration = Duration::from_secs(30);
 
 /// The threads that do jobs for [`Io::offload`](crate::Io::offload), and the jobs that may run or
-/// wait: libuv starts as many threads, and a thousand jobs of 10 ms each are done in 2.5 s.
+/// wait: 4, as many as libuv starts, and 1,024, which at 10 ms each are done in 2.5 s.
 pub const DEFAULT_POOL: (usize, usize) = (4, 1_024);
 
 /// Listeners that are bound and will serve once a machine is given to [`Server::run`].
@@ -222,17 +222,18 @@ impl<M: Machine> Server<M> {
         self
     }
 
-    /// How many messages wait for each worker before its inbox is full; [`DEFAULT_INBOX`] without
-    /// it.
+    /// How many messages wait for each worker before its inbox is full, 16,384 without it
+    /// ([`DEFAULT_INBOX`]). With 0 none is ever taken.
     #[must_use]
     pub fn inbox(mut self, messages: usize) -> Self {
         self.settings.inbox = messages;
         self
     }
 
-    /// How many threads do jobs for [`Io::offload`](crate::Io::offload), and how many jobs may run
-    /// or wait for one before the pool is full; [`DEFAULT_POOL`] without it. Threads are started
-    /// when they are first needed.
+    /// How many threads do jobs for [`Io::offload`](crate::Io::offload), at least one, and how many
+    /// jobs may run or wait for one before the pool is full; 4 and 1,024 without it
+    /// ([`DEFAULT_POOL`]). Threads are started when they are first needed. A server that ends waits
+    /// for no job: those that wait are dropped, those that run go on by themselves.
     #[must_use]
     pub fn pool(mut self, threads: usize, jobs: usize) -> Self {
         self.settings.pool = (threads, jobs);

@@ -19,7 +19,7 @@ pub struct Summary {
     pub failed_accepts: u64,
     /// Pauses in accepting because descriptors or places had run out.
     pub pauses: u64,
-    /// Messages taken from the inbox; one to a topic is one on each worker, whoever has joined.
+    /// Messages that came into an inbox; one to a topic is one for each worker.
     pub messages: u64,
     /// Connections handed over to a worker that had fewer.
     pub handed_over: u64,

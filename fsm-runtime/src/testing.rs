@@ -49,6 +49,10 @@ use crate::table::{DeadlineKind, Interest};
 use outside::Outside;
 
 /// One machine with its context and its shared data.
+///
+/// What the machine sends and publishes is for the test to look at; nothing of it comes back, not
+/// even where the machine has joined the topic. An operation that is begun for a state without a
+/// row for `reply` is a mistake of the author's, and panics here.
 pub struct Driver<M: Machine> {
     machine: M,
     context: M::Context,

@@ -41,8 +41,8 @@ const EXPIRE_BATCH: usize = 256;
 /// a poller that is broken stays so, and the worker must not spin on it.
 const FAILED_WAITS: u32 = 16;
 
-/// How long a slice may take before a warning is logged, unless the author says otherwise: a person
-/// notices a tenth of a second, and no slice that only decides comes near to it.
+/// How long a slice may take before a warning is logged, unless the author says otherwise: 100 ms,
+/// which a person notices and no slice that only decides comes near to.
 pub const DEFAULT_SLOW_SLICE: Duration = Duration::from_millis(100);
 
 /// One worker: a thread's worth of connections.

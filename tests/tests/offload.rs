@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, mpsc};
 use std::thread;
 use std::time::Duration;
 
+use fsm_runtime::testing::Driver;
 use fsm_runtime::{Io, Lines, Machine, OperationError, Reply, Server, Stop, Ticket};
 use fsm_tests::client::Client;
 use fsm_tests::clock::eventually;
@@ -242,4 +243,31 @@ fn the_shared_data_is_told_whatever_becomes_of_the_connection() {
         client.stream().read_exact(&mut answer).expect("it is served");
         &answer == b"pong 2\n"
     });
+}
+
+/// Whoever begins an operation forgets to take its answer.
+#[derive(Machine)]
+#[machine(context = Forgetful, input = Lines<'_>, reply = Done)]
+enum Void {
+    #[initial]
+    #[on(Line(_) => begin)]
+    #[on(TooLong | eof | shutdown -> Closed)]
+    #[after(1min without input -> Closed)]
+    Open,
+    #[terminal]
+    Closed,
+}
+
+struct Forgetful;
+
+impl Forgetful {
+    fn begin(&mut self, io: &mut Io<'_, Void>) {
+        io.offload(|| Done::Slept).expect("there is room");
+    }
+}
+
+#[test]
+#[should_panic(expected = "`Open` has no row for `reply`")]
+fn an_operation_that_nobody_can_hear_of_is_told_to_the_test() {
+    Driver::<Void>::new(Forgetful).input(b"begin\n");
 }

@@ -111,6 +111,17 @@ fn the_sessions_shown_are_held() {
     }
 }
 
+/// What is shown of an action that offloads is a piece of an example that runs.
+#[test]
+fn the_work_that_blocks_is_that_of_an_example() {
+    let examples = read("../fsm-runtime/src/io/effects.rs");
+    let lines = examples.lines().map(|line| line.trim_start().trim_start_matches("///").trim());
+    let example = lines.collect::<Vec<_>>().join("\n");
+    let shown = block(&read("../README.md"), "offload");
+    let shown: Vec<_> = shown.lines().map(str::trim).collect();
+    assert!(shown.len() > 5 && example.contains(&shown.join("\n")), "{shown:#?} is in no example");
+}
+
 #[test]
 fn the_errors_are_those_of_a_case() {
     let shown = block(&read("../README.md"), "message");

@@ -105,6 +105,7 @@ fn table(cx: &Cx<'_, '_>) -> TokenStream {
             stall: ::core::time::Duration::ZERO,
             backlog: 0,
             plain: false,
+            class: ::core::option::Option::None,
         }
     }
 }

@@ -75,7 +75,15 @@ fn carry_out<M: Machine, S: Sys>(
 ) {
     let has_ended = connection.flags.has(Flags::ENDING);
     let mut wait_for = |number, job| {
-        let scope = Scope::of(&M::TABLE.states[connection.machine.state()]);
+        let state = &M::TABLE.states[connection.machine.state()];
+        let scope = Scope::of(state).unwrap_or_else(|| {
+            tracing::warn!(
+                machine = M::TABLE.machine,
+                state = state.name,
+                "an operation was begun for a state without a row for `reply`: nobody hears of it"
+            );
+            Scope::State
+        });
         outside.operations.add(turn.key.index(), Operation { number, scope, job });
         connection.flags.insert(Flags::OPERATING);
     };

@@ -75,7 +75,11 @@ impl<M: Machine> Outside<M> {
             };
             self.jobs.retain(|job| !over.contains(&job.id));
         }
-        let scope = Scope::of(state);
+        let scope = || {
+            Scope::of(state).unwrap_or_else(|| {
+                panic!("an operation was begun, and `{}` has no row for `reply`", state.name)
+            })
+        };
         for effect in std::mem::take(&mut turn.effects) {
             match effect {
                 Effect::Post { mail, .. } => self.note_mail(mail),
@@ -83,14 +87,15 @@ impl<M: Machine> Outside<M> {
                 Effect::Leave(topic) => drop(self.topics.remove(&topic)),
                 Effect::Await { .. } | Effect::Offload { operation: Some(_), .. } if has_ended => {}
                 Effect::Await { operation: number } => {
-                    self.operations.add(index, Operation { number, scope, job: None });
+                    self.operations.add(index, Operation { number, scope: scope(), job: None });
                 }
                 Effect::Offload { operation, slot, work } => {
                     let id = JobId(self.next_job);
                     self.next_job += 1;
                     self.jobs.push(Job { id, _slot: slot, work });
                     if let Some(number) = operation {
-                        self.operations.add(index, Operation { number, scope, job: Some(id) });
+                        self.operations
+                            .add(index, Operation { number, scope: scope(), job: Some(id) });
                     }
                 }
             }
