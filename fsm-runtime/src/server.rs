@@ -474,7 +474,7 @@ impl<'a, M: Machine> Ending<'a, M> {
 
 impl<M: Machine> Drop for Ending<'_, M> {
     fn drop(&mut self) {
-        // To drop what nobody received may panic, and the others have to hear of the end all the same.
+        // To drop what nobody received may panic, and the others have to hear of the end still.
         let closed = catch_unwind(AssertUnwindSafe(|| self.handle.close(self.worker)));
         if closed.is_err() {
             tracing::error!(worker = self.worker, "dropping what was sent to a worker panicked");

@@ -209,8 +209,8 @@ impl<M: Machine> Io<'_, M> {
 
     /// Has a job done by a thread that may block, for the worker and not for this connection:
     /// `finish` is called with the worker's shared data and what the job answered, whatever has
-    /// become of the connection; with [`OperationError::Abandoned`] also where the action that asked
-    /// fails or panics. Only the server's end comes before it. Caches are filled this way.
+    /// become of the connection; with [`OperationError::Abandoned`] also where the action that
+    /// asked fails or panics. Only the server's end comes before it. Caches are filled this way.
     ///
     /// # Errors
     /// As many jobs wait or run as may: both closures are given back.
