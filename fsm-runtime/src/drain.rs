@@ -75,7 +75,7 @@ where
     }
 
     /// The time to drain is over: what is left enters a terminal state and is closed.
-    fn cut_off(&mut self) {
+    pub(crate) fn cut_off(&mut self) {
         self.drain = Drain::Stopped;
         for index in 0..self.connections.end() {
             self.entomb(index);

@@ -209,7 +209,12 @@ where
         self.serve_events();
         match waited {
             Ok(()) => self.failed_waits = 0,
-            Err(error) => self.bear(error)?,
+            Err(error) => {
+                if let Err(error) = self.bear(error) {
+                    self.cut_off();
+                    return Err(error);
+                }
+            }
         }
         Ok(())
     }
@@ -222,7 +227,11 @@ where
     #[inline]
     pub(crate) fn act(&mut self) -> io::Result<bool> {
         self.expire();
-        self.accept()?;
+        if let Err(error) = self.accept() {
+            // Whoever is there ends as at a stop: what a terminal state cleans up is cleaned up.
+            self.cut_off();
+            return Err(error);
+        }
         self.serve_runnable();
         if self.desk.output.capacity() > OUTPUT_KEPT {
             self.desk.output.shrink_to(OUTPUT_KEPT);

@@ -223,3 +223,17 @@ fn a_panic_in_the_first_limit_costs_its_connection() {
         sim.check();
     }
 }
+
+#[test]
+fn a_worker_that_breaks_lets_every_machine_clean_up() {
+    let frail = |_: &_| Frail { enters_badly: false, mourns_badly: false, impatient: false };
+    let mut sim = Simulation::<Obeying>::new(3, frail);
+    let clients: Vec<_> = (0..3).map(|_| sim.connect(Script::new().send("hello\n"))).collect();
+    sim.run_for(Duration::from_secs(1));
+    assert_eq!((sim.open(), sim.shared().len()), (clients.len(), 0));
+    sim.break_worker(0);
+    sim.run();
+    assert!(matches!(sim.outcome(), Some(Err(_))));
+    assert_eq!(sim.shared().len(), clients.len(), "each has entered its terminal state");
+    assert_eq!(sim.summary().closed, clients.len() as u64);
+}
