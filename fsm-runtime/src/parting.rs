@@ -1,5 +1,9 @@
 //! How a worker parts with a connection: in good order, because its socket is dead, or because its
 //! action panicked, which costs nobody else anything.
+//!
+//! `end` does what a slice asks for: `close` in good order, `abort` by a reset, or `lose`, whose
+//! machine is told that its socket is dead. After a panic `bury` first has `entomb` bring the
+//! machine to a terminal state. All of them come to `remove`.
 
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};

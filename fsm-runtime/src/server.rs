@@ -243,7 +243,7 @@ impl<M: Machine> Server<M> {
     /// How many connections may be open at once, those of all workers counted; as many as there are
     /// descriptors for without it and with 0. Who comes when all places are taken waits in the
     /// system's queue ([`Server::backlog`]) until a connection ends; those who are served do not
-    /// notice.
+    /// notice. There are never more workers than places.
     #[must_use]
     pub fn max_connections(mut self, connections: usize) -> Self {
         self.settings.max_connections = NonZero::new(connections);
@@ -395,7 +395,9 @@ impl<M: Machine> Server<M> {
     /// The workplaces of all workers, which can be reached from now on.
     fn workplaces(self, pool: &Arc<Pool>) -> Result<Vec<Workplace<Native>>, ServerError> {
         let cores = || std::thread::available_parallelism().map_or(1, NonZero::get);
-        let workers = self.settings.workers.map_or_else(cores, NonZero::get);
+        let wanted = self.settings.workers.map_or_else(cores, NonZero::get);
+        // A worker without a place for any connection would let those wait who come to it.
+        let workers = self.settings.max_connections.map_or(wanted, |most| wanted.min(most.get()));
         let arrivals: Arrivals = (0..workers).map(|_| Inbox::new(usize::MAX)).collect();
         let mut beside = Vec::with_capacity(workers);
         for _ in 1..workers {

@@ -224,3 +224,21 @@ fn more_connections_than_descriptors_are_a_warning_that_says_what_to_do() {
     drop(served(&server));
     assert_eq!(server.terminate().stderr, "");
 }
+
+/// A worker without a connection could only look now and then whether there is a place, and would
+/// find it taken by those who wait at a busier one.
+#[test]
+fn with_fewer_places_than_workers_everybody_has_a_turn_all_the_same() {
+    let server = echo(&["--workers", "4", "--max-connections", "1"]);
+    let watch = Stopwatch::start();
+    thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| {
+                for _ in 0..100 {
+                    served(&server).reset();
+                }
+            });
+        }
+    });
+    assert!(watch.elapsed() < Duration::from_secs(5), "{:?}: they wait", watch.elapsed());
+}
