@@ -6,8 +6,8 @@
 //!
 //! A turn of the loop is [`Worker::hear`] (wait, then the mail, in `mail`, and the events), then
 //! [`Worker::act`] (deadlines, new connections, in `accept`, and the run queue). Between two slices
-//! `precedence` sees who comes first. `parting` has the ways in which a connection ends, and `drain`
-//! that of the worker.
+//! `precedence` sees who comes first. `parting` has the ways in which a connection ends, and
+//! `drain` that of the worker.
 //!
 //! Before code of the author's runs, `current` names the connection, so that a panic finds its
 //! way to it, and the turn's key does for what the code sends; [`Worker::at`] sees to the latter.
