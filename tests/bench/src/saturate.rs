@@ -38,8 +38,17 @@ pub struct Seen {
     pub rates: Vec<f64>,
 }
 
-/// Has the crowds saturate their server for so long, beside a polite client if it has an address.
-pub fn beside(polite: Option<SocketAddr>, crowds: &[Crowd], time: Duration) -> io::Result<Seen> {
+/// A client that sends a line, waits for it to come back, and then pauses.
+#[derive(Clone, Copy)]
+pub struct Polite {
+    /// Where it connects.
+    pub address: SocketAddr,
+    /// How long it does nothing before the next line.
+    pub pause: Duration,
+}
+
+/// Has the crowds saturate their server for so long, beside a polite client if there is one.
+pub fn beside(polite: Option<Polite>, crowds: &[Crowd], time: Duration) -> io::Result<Seen> {
     let stop = AtomicBool::new(false);
     let start = AtomicBool::new(false);
     thread::scope(|scope| {
@@ -51,7 +60,7 @@ pub fn beside(polite: Option<SocketAddr>, crowds: &[Crowd], time: Duration) -> i
         start.store(true, Ordering::Relaxed);
         let begun = crate::now();
         let seen = match polite {
-            Some(address) => exchange_for(address, time).map(Some),
+            Some(polite) => exchange_for(polite, time).map(Some),
             None => {
                 thread::sleep(time);
                 Ok(None)
@@ -69,14 +78,17 @@ pub fn beside(polite: Option<SocketAddr>, crowds: &[Crowd], time: Duration) -> i
 }
 
 /// One line after the other, there and back.
-fn exchange_for(address: SocketAddr, time: Duration) -> io::Result<Latencies> {
-    let mut stream = TcpStream::connect(address)?;
+fn exchange_for(polite: Polite, time: Duration) -> io::Result<Latencies> {
+    let mut stream = TcpStream::connect(polite.address)?;
     stream.set_nodelay(true)?;
     let (mut times, begun) = (Vec::new(), crate::now());
     while begun.elapsed() < time {
         let sent = crate::now();
         exchange(&mut stream, 1, times.len() as u64)?;
         times.push(sent.elapsed());
+        if !polite.pause.is_zero() {
+            thread::sleep(polite.pause);
+        }
     }
     Ok(Latencies::new(times))
 }
