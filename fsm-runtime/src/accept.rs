@@ -355,14 +355,10 @@ where
     /// Accepts with the reserve descriptor and closes at once, up to a batch.
     fn refuse(&mut self, listener: usize) {
         for _ in 0..ACCEPT_BATCH {
-            self.desk.sys.release_reserve();
-            let Accept::Socket(socket, peer) = self.desk.sys.accept(listener) else { break };
+            let Some(peer) = self.desk.sys.refuse(listener) else { break };
             self.summary.refused += 1;
             tracing::debug!(%peer, "refused: no descriptor is left");
-            self.desk.sys.close(socket);
-            self.desk.sys.keep_reserve();
         }
-        self.desk.sys.keep_reserve();
     }
 
     /// Listens again. What the system cannot do now it can perhaps do after another pause: a server

@@ -5,7 +5,7 @@ use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::net::UnixStream;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use rustix::io::{Errno, retry_on_intr};
@@ -80,6 +80,9 @@ pub(crate) struct Real<P> {
     /// Where requests to stop come from; one worker hears them for all.
     control: Option<UnixStream>,
     reserve: Option<OwnedFd>,
+    /// Held alone while the spare descriptor is given up, so that no other worker's connection
+    /// takes its place; and by all who accept.
+    descriptors: Arc<RwLock<()>>,
     pool: Arc<Pool>,
     /// The connections on their way to each worker.
     arrivals: Arrivals,
@@ -108,6 +111,8 @@ pub(crate) struct Workplace<P: Poll> {
     pub(crate) control: Option<UnixStream>,
     /// The spare descriptor.
     pub(crate) reserve: Option<OwnedFd>,
+    /// The same for all workers.
+    pub(crate) descriptors: Arc<RwLock<()>>,
     pub(crate) pool: Arc<Pool>,
     pub(crate) arrivals: Arrivals,
 }
@@ -118,7 +123,8 @@ const CONTROL_BYTES: usize = 16;
 impl<P: Poll> Real<P> {
     /// The system of the worker at a workplace, on whose thread this is called.
     pub(crate) fn new(place: Workplace<P>) -> io::Result<Self> {
-        let Workplace { number, plan, listeners, control, reserve, pool, arrivals } = place;
+        let Workplace { number, plan, listeners, control, reserve, .. } = place;
+        let Workplace { descriptors, pool, arrivals, .. } = place;
         let mut poll = P::new(plan)?;
         if let Some(control) = &control {
             control.set_nonblocking(true)?;
@@ -129,7 +135,18 @@ impl<P: Poll> Real<P> {
         }
         let arrived = Taken::default();
         let stopwatch = Stopwatch::new();
-        Ok(Self { poll, listeners, control, reserve, pool, arrivals, arrived, stopwatch, number })
+        Ok(Self {
+            poll,
+            listeners,
+            control,
+            reserve,
+            descriptors,
+            pool,
+            arrivals,
+            arrived,
+            stopwatch,
+            number,
+        })
     }
 }
 
@@ -180,17 +197,8 @@ impl<P: Poll> Sys for Real<P> {
     }
 
     fn accept(&mut self, listener: usize) -> Accept<OwnedFd> {
-        let Some(source) = self.listeners.get(listener) else { return Accept::WouldBlock };
-        match source.accept() {
-            Ok((socket, address)) => Accept::Socket(socket, peer_of(address)),
-            Err(Errno::WOULDBLOCK) => {
-                match self.poll.rearm_source(source.as_fd(), Key::listener(listener)) {
-                    Ok(()) => Accept::WouldBlock,
-                    Err(error) => Accept::Broken(error),
-                }
-            }
-            Err(error) => Accept::failed(error),
-        }
+        let _beside = self.descriptors.read().unwrap_or_else(PoisonError::into_inner);
+        accept(&mut self.poll, &self.listeners, listener)
     }
 
     fn class_at(&self, listener: usize) -> Option<Class> {
@@ -213,8 +221,16 @@ impl<P: Poll> Sys for Real<P> {
         }
     }
 
-    fn release_reserve(&mut self) {
+    fn refuse(&mut self, listener: usize) -> Option<Peer> {
+        let _alone = self.descriptors.write().unwrap_or_else(PoisonError::into_inner);
         self.reserve = None;
+        let accepted = accept(&mut self.poll, &self.listeners, listener);
+        let refused = match accepted {
+            Accept::Socket(_socket, peer) => Some(peer),
+            _ => None,
+        };
+        self.reserve = reserve();
+        refused
     }
 
     fn keep_reserve(&mut self) {
@@ -323,6 +339,19 @@ const SEND_FLAGS: SendFlags = SendFlags::NOSIGNAL;
 /// Apple's systems have a socket option for it, which the listener sets.
 #[cfg(target_vendor = "apple")]
 const SEND_FLAGS: SendFlags = SendFlags::empty();
+
+/// Accepts one connection at the listener of that number.
+fn accept<P: Poll>(poll: &mut P, listeners: &[Listener], number: usize) -> Accept<OwnedFd> {
+    let Some(source) = listeners.get(number) else { return Accept::WouldBlock };
+    match source.accept() {
+        Ok((socket, address)) => Accept::Socket(socket, peer_of(address)),
+        Err(Errno::WOULDBLOCK) => match poll.rearm_source(source.as_fd(), Key::listener(number)) {
+            Ok(()) => Accept::WouldBlock,
+            Err(error) => Accept::Broken(error),
+        },
+        Err(error) => Accept::failed(error),
+    }
+}
 
 /// A descriptor that is there to be given up, if there is one left.
 pub(crate) fn reserve() -> Option<OwnedFd> {

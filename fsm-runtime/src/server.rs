@@ -398,6 +398,7 @@ impl<M: Machine> Server<M> {
         let wanted = self.settings.workers.map_or_else(cores, NonZero::get);
         // A worker without a place for any connection would let those wait who come to it.
         let workers = self.settings.max_connections.map_or(wanted, |most| wanted.min(most.get()));
+        let descriptors = Arc::default();
         let arrivals: Arrivals = (0..workers).map(|_| Inbox::new(usize::MAX)).collect();
         let mut beside = Vec::with_capacity(workers);
         for _ in 1..workers {
@@ -410,9 +411,17 @@ impl<M: Machine> Server<M> {
             let (plan, waker) = Native::plan()?;
             posts.push(Post::new(self.settings.inbox, waker));
             let (control, pool) = (control.take(), Arc::clone(pool));
-            let (arrivals, reserve) = (Arc::clone(&arrivals), reserve());
-            let place = Workplace { number, plan, listeners, control, reserve, pool, arrivals };
-            places.push(place);
+            let (arrivals, descriptors) = (Arc::clone(&arrivals), Arc::clone(&descriptors));
+            places.push(Workplace {
+                number,
+                plan,
+                listeners,
+                control,
+                reserve: reserve(),
+                descriptors,
+                pool,
+                arrivals,
+            });
         }
         self.handle.start(posts);
         Ok(places)

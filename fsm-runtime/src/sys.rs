@@ -60,9 +60,9 @@ pub(crate) trait Sys {
     /// Closes the listeners for good.
     fn close_listeners(&mut self);
 
-    /// Gives up the spare descriptor so that one connection can be accepted and refused; the next
-    /// call of [`Sys::keep_reserve`] takes it back.
-    fn release_reserve(&mut self);
+    /// Accepts one connection with the spare descriptor and closes it at once. None where nobody
+    /// waits, or where there is no spare descriptor and none to be had.
+    fn refuse(&mut self, listener: usize) -> Option<Peer>;
 
     /// Keeps one descriptor spare.
     fn keep_reserve(&mut self);

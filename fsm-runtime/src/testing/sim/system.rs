@@ -715,8 +715,17 @@ impl Sys for System {
         self.close_listeners_of(self.at);
     }
 
-    fn release_reserve(&mut self) {
+    fn refuse(&mut self, listener: usize) -> Option<Peer> {
         self.seat().has_reserve = false;
+        let refused = match self.accept(listener) {
+            Accept::Socket(socket, peer) => {
+                self.close(socket);
+                Some(peer)
+            }
+            _ => None,
+        };
+        self.keep_reserve();
+        refused
     }
 
     fn keep_reserve(&mut self) {
