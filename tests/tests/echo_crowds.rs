@@ -233,9 +233,10 @@ fn out_of_descriptors_existing_clients_notice_nothing_and_accepting_resumes() {
     let spent = server.cpu() - used;
     assert!(spent < Duration::from_millis(200), "{spent:?} of 800 ms spent on waiting");
     // They are either being served or were turned away: nobody waits for nothing.
-    for client in &waiting[3..] {
-        eventually(PATIENCE, "who cannot be served is turned away", || client.has_news());
-    }
+    // Who is served says nothing here, and hears nothing. Which of them it is, the system chose.
+    eventually(PATIENCE, "who cannot be served is turned away", || {
+        waiting.iter().filter(|client| !client.has_news()).count() <= 2
+    });
     drop(waiting);
     server.limit_descriptors(4_096);
     let mut later = Client::connect(server.address());
