@@ -5,20 +5,20 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
 use crate::accepted::Accepted;
-use crate::connection::Flags;
+use crate::connection::{Connection, Flags};
 use crate::inbox::Taken;
 use crate::key::Key;
 use crate::machine::{Event, Machine};
 use crate::mesh::{Mail, Topic};
 use crate::peer::Peer;
-use crate::slice;
+use crate::slice::{self, Desk, End};
 use crate::sys::Sys;
 use crate::worker::Worker;
 
 /// The messages delivered in a row before ready connections are served, those to the members of one
-/// topic each counted. It takes a millisecond at most, and the output of all that a member gets
-/// in one batch goes out in one call, which costs many times a delivery: to 250 members on a worker
-/// a flood of lines takes an eighth of the calls that 256 in a row would take.
+/// topic each counted. The output of all that a member gets in one batch goes out in one call,
+/// which costs many times a delivery: to 250 members on a worker a flood of lines took 0.13 calls
+/// for each line delivered, and 0.97 with 256 in a row.
 const MAIL_BATCH: usize = 2_048;
 
 /// The mail that a worker has taken out of its inbox.
@@ -149,10 +149,7 @@ where
     fn with_connection(
         &mut self,
         to: Key,
-        deliver: impl FnOnce(
-            &mut crate::connection::Connection<M, S::Socket>,
-            &mut slice::Desk<M, S>,
-        ) -> Result<(), slice::End>,
+        deliver: impl FnOnce(&mut Connection<M, S::Socket>, &mut Desk<M, S>) -> Result<(), End>,
     ) {
         let index = to.index();
         // What goes wrong from here on is the receiver's fault, but not that of the next in its

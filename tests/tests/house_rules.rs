@@ -29,8 +29,6 @@ const UNSAFE: &[&str] = &[
     "fsm-runtime/src/real/stopwatch.rs",
     // A source is taken out of the poller before it is closed.
     "fsm-runtime/src/real/portable.rs",
-    // The poller's facts can be pinned only by asking it, and adding a source is `unsafe`.
-    "tests/tests/polling_traps.rs",
     // An allocator that counts.
     "tests/bench/src/heap.rs",
     // Facts about `polling` are pinned by calling it, and it cannot know that sources outlive it.

@@ -2,6 +2,7 @@
 
 use crate::connection::{Connection, Flags};
 use crate::io::{Effect, Turn};
+use crate::key::Key;
 use crate::machine::{Event, Machine};
 use crate::operations::{Operation, Operations, Scope};
 use crate::slice::desk::{Desk, End, dispatch};
@@ -20,7 +21,7 @@ impl Outside {
     pub(crate) fn forget<M: Machine, S: Sys>(
         &mut self,
         connection: &Connection<M, S::Socket>,
-        key: crate::key::Key,
+        key: Key,
         sys: &mut S,
     ) {
         if connection.flags.has(Flags::OPERATING) {
