@@ -228,8 +228,11 @@ fn a_panic_in_the_first_limit_costs_its_connection() {
 fn a_worker_that_breaks_lets_every_machine_clean_up() {
     let frail = |_: &_| Frail { enters_badly: false, mourns_badly: false, impatient: false };
     let mut sim = Simulation::<Obeying>::new(3, frail);
-    let clients: Vec<_> = (0..3).map(|_| sim.connect(Script::new().send("hello\n"))).collect();
-    sim.run_for(Duration::from_secs(1));
+    // They go on talking, so that no deadline of theirs passes before the worker gives up.
+    let pause = Duration::from_millis(40);
+    let script = (0..100).fold(Script::new(), |script, _| script.send("a\n").wait(pause));
+    let clients: Vec<_> = (0..3).map(|_| sim.connect(script.clone())).collect();
+    sim.run_for(Duration::from_millis(500));
     assert_eq!((sim.open(), sim.shared().len()), (clients.len(), 0));
     sim.break_worker(0);
     sim.run();
