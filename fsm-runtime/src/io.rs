@@ -7,6 +7,7 @@
 use std::fmt;
 use std::io;
 use std::ops::Range;
+use std::time::SystemTime;
 
 use crate::key::Key;
 use crate::machine::Machine;
@@ -89,6 +90,18 @@ impl<'a, M: Machine> Io<'a, M> {
     #[must_use]
     pub fn draining(&self) -> bool {
         self.turn.draining
+    }
+
+    /// The time of day, for dates that are told to others: a `Date` header, a line of a log. How
+    /// long to wait is never measured by it, but by the deadlines of the table, since people set
+    /// this clock forward and back.
+    ///
+    /// A driver and a simulation have a time of day of their own, so that what is sent can be
+    /// foretold.
+    #[must_use]
+    #[inline]
+    pub fn time_of_day(&self) -> SystemTime {
+        self.turn.ties.time_of_day.now()
     }
 
     /// Called by generated code when a state is entered, before its `enter` action.

@@ -87,6 +87,8 @@ mod sync;
 #[cfg(feature = "server")]
 mod sys;
 #[cfg(feature = "server")]
+mod time_of_day;
+#[cfg(feature = "server")]
 mod topics;
 #[cfg(feature = "server")]
 mod wheel;

@@ -41,11 +41,15 @@ mod outside;
 pub mod sim;
 
 use std::io;
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+use std::time::Duration;
 
 use crate::io::{Io, Out, RawSocket, Turn};
 use crate::machine::{Deadlines, Event, Machine};
 use crate::mesh::{Id, Topic};
 use crate::table::{DeadlineKind, Interest};
+use crate::time_of_day::TimeOfDay;
 use outside::Outside;
 
 /// One machine with its context and its shared data.
@@ -212,6 +216,13 @@ impl<M: Machine> Driver<M> {
     /// is done with the driver does so as well.
     pub fn answers(&mut self) {
         self.settle();
+    }
+
+    /// It is so long after the Unix epoch from now on, by [`Io::time_of_day`]; exactly that epoch
+    /// without this.
+    pub fn time_of_day(&mut self, since_epoch: Duration) {
+        let millis = u64::try_from(since_epoch.as_millis()).unwrap_or(u64::MAX);
+        self.turn.ties.time_of_day = TimeOfDay::Set(Arc::new(AtomicU64::new(millis)));
     }
 
     /// A deadline of the present state passes.

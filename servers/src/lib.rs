@@ -9,4 +9,5 @@
 pub mod chat;
 pub mod cli;
 pub mod echo;
+pub mod http;
 pub mod thank_you;

@@ -7,6 +7,7 @@ pub mod client;
 pub mod clock;
 pub mod code_lines;
 pub mod dependent;
+pub mod http_echo;
 pub mod inside;
 pub mod interpreter;
 pub mod scratch;

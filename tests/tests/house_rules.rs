@@ -72,6 +72,7 @@ const LAYERS: &[(&str, &[&[&str]])] = &[
             &["sync"],
             &["inbox"],
             &["pool"],
+            &["time_of_day"],
             // A machine is called with its `Io`, which lends the `Shared` of that machine and sends
             // to machines like it.
             &["machine", "io", "mesh", "operation"],
@@ -99,7 +100,10 @@ const LAYERS: &[(&str, &[&[&str]])] = &[
             &["lib"],
         ],
     ),
-    ("servers/src", &[&["cli"], &["echo"], &["thank_you"], &["chat"], &["lib"], &["bin"]]),
+    (
+        "servers/src",
+        &[&["cli"], &["echo"], &["thank_you"], &["chat"], &["http"], &["lib"], &["bin"]],
+    ),
 ];
 
 /// Words that must not be left behind, and what to do about each.

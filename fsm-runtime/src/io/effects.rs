@@ -12,6 +12,7 @@ use crate::machine::Machine;
 use crate::mesh::{Finish, Handle, Id, Mail, Post, TellError, Topic};
 use crate::operation::{OperationError, PoolFull, Reply, Ticket};
 use crate::pool::{Slot, Slots};
+use crate::time_of_day::TimeOfDay;
 
 /// Something that goes out once the event has led to its state.
 pub(crate) enum Effect<M: Machine> {
@@ -41,12 +42,14 @@ pub(crate) struct Ties<M: Machine> {
     pub(crate) slots: Slots,
     /// The number of the worker's next operation.
     pub(crate) next_operation: u64,
+    pub(crate) time_of_day: TimeOfDay,
 }
 
 impl<M: Machine> Ties<M> {
     pub(crate) fn new(worker: usize, handle: Handle<M>, slots: Slots) -> Self {
         let post = handle.post_of(worker);
-        Self { worker, handle, post, slots, next_operation: 0 }
+        let time_of_day = TimeOfDay::default();
+        Self { worker, handle, post, slots, next_operation: 0, time_of_day }
     }
 
     fn number_operation(&mut self) -> u64 {

@@ -2,6 +2,7 @@
 //! where a test can look at them.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use crate::io::{Effect, Ties, Turn, Work};
@@ -10,6 +11,7 @@ use crate::machine::Machine;
 use crate::mesh::{DEFAULT_INBOX, Finish, Handle, Id, Mail, Post, Topic};
 use crate::operations::{Operation, Operations, Scope};
 use crate::pool::{JobId, Slot, Slots};
+use crate::time_of_day::TimeOfDay;
 
 /// The jobs that a driven machine may have outstanding, unless the test says otherwise.
 const POOL_ROOM: usize = 1_024;
@@ -45,6 +47,7 @@ pub(super) fn alone<M: Machine>() -> (Turn<M>, Outside<M>) {
     static DRIVERS: AtomicU32 = AtomicU32::new(0);
     let handle = Handle::to(vec![Post::new(DEFAULT_INBOX, || {})]);
     let mut turn = Turn::new(Ties::new(0, handle, Slots::new(POOL_ROOM)));
+    turn.ties.time_of_day = TimeOfDay::Set(Arc::default());
     turn.key = Key::connection(DRIVERS.fetch_add(1, Ordering::Relaxed), 0);
     let outside = Outside {
         told: Vec::new(),

@@ -72,6 +72,7 @@ use crate::server::DEFAULT_DRAIN_LIMIT;
 use crate::summary::Summary;
 use crate::sys::Sys;
 use crate::table::Class;
+use crate::time_of_day::TimeOfDay;
 use crate::worker::Worker;
 use system::{Failure, System};
 use workers::Place;
@@ -170,7 +171,8 @@ where
             let make_context = Rc::clone(&make_context);
             let make_context: MakeContext<M> =
                 Box::new(move |peer| (*make_context.borrow_mut())(peer));
-            let ties = Ties::new(number, handle.clone(), system.slots.clone());
+            let mut ties = Ties::new(number, handle.clone(), system.slots.clone());
+            ties.time_of_day = TimeOfDay::Set(Arc::clone(&system.time_of_day));
             let nothing = System::new(seed, 1);
             Place::new(Worker::new(nothing, ties, shared, decoder.clone(), make_context))
         };

@@ -6,7 +6,7 @@ use std::collections::{BinaryHeap, VecDeque};
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use rustix::io::Errno;
@@ -41,6 +41,8 @@ const FIRST_PORT: usize = 1_024;
 /// and the calls are those of the worker whose turn it is.
 pub(crate) struct System {
     pub(super) now: u64,
+    /// The same, as the workers see it by the time of day: the simulation begins at the epoch.
+    pub(super) time_of_day: Arc<AtomicU64>,
     /// The microseconds that have passed since `now`.
     micros: u64,
     pub(super) seats: Vec<Seat>,
@@ -161,6 +163,7 @@ impl System {
     pub(super) fn new(seed: u64, workers: usize) -> Self {
         Self {
             now: 0,
+            time_of_day: Arc::default(),
             micros: 0,
             seats: (0..workers).map(Seat::new).collect(),
             at: 0,
@@ -605,6 +608,7 @@ impl Sys for System {
     type Socket = usize;
 
     fn now(&mut self) -> u64 {
+        self.time_of_day.store(self.now, Ordering::Relaxed);
         self.now
     }
 

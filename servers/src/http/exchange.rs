@@ -1,0 +1,418 @@
+//! How a handler answers: every request comes with a right to one response, which is used up by
+//! answering.
+//!
+//! Heads of responses are written here and nowhere else, so that all of them are framed alike: with
+//! a length or in chunks, with a date, and with what becomes of the connection.
+
+use std::time::SystemTime;
+
+use fsm_runtime::{Io, OperationError, PoolFull, Ticket};
+use http::header::{
+    ALLOW, CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, DATE, HeaderName, HeaderValue, RETRY_AFTER,
+    TRANSFER_ENCODING,
+};
+use http::{Method, StatusCode};
+
+use super::Http;
+use super::date::DateLine;
+use super::handler::{Handler, Outgoing};
+use super::head::Request;
+use super::refusal::Refusal;
+
+/// What all connections of a worker share: the handler's own, and what responses are written with.
+#[derive(Debug, Default)]
+pub struct Shared<S> {
+    /// The handler's own.
+    pub handler: S,
+    date: DateLine,
+    /// Where heads are put together.
+    head: Vec<u8>,
+}
+
+impl<S> Shared<S> {
+    /// The shared data of a worker.
+    pub fn new(handler: S) -> Self {
+        Self { handler, date: DateLine::default(), head: Vec::new() }
+    }
+}
+
+/// What the response to the present request has to keep to.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Terms {
+    pub(super) is_http10: bool,
+    /// The request's method is `HEAD`: the response ends with its head.
+    pub(super) is_head: bool,
+    /// Another request may follow.
+    pub(super) persists: bool,
+}
+
+impl Terms {
+    /// Of a request that was not understood, or has not come.
+    pub(super) const UNKNOWN: Self = Self { is_http10: false, is_head: false, persists: false };
+
+    pub(super) fn of(request: &Request<'_>) -> Self {
+        Self {
+            is_http10: request.is_http10,
+            is_head: *request.method() == Method::HEAD,
+            persists: request.persists,
+        }
+    }
+}
+
+/// How a request was answered. Only an [`Exchange`] makes one.
+pub struct Answer<H: Handler>(pub(super) Answered<H>);
+
+pub(super) enum Answered<H: Handler> {
+    /// The whole response is queued.
+    Whole,
+    /// It is made elsewhere.
+    Later,
+    /// Its head is queued.
+    Begun(H::Body, Outgoing),
+}
+
+/// A header field of a response.
+pub type Field = (HeaderName, HeaderValue);
+
+/// One request's right to one response.
+pub struct Exchange<'a, 'io, H: Handler> {
+    pub(super) io: &'a mut Io<'io, Http<H>>,
+    pub(super) terms: &'a mut Terms,
+}
+
+impl<H: Handler> Exchange<'_, '_, H> {
+    /// What the connections of this worker share.
+    pub fn shared(&mut self) -> &mut H::Shared {
+        &mut self.io.shared.handler
+    }
+
+    /// The time of day; see [`Io::time_of_day`].
+    #[must_use]
+    pub fn time_of_day(&self) -> SystemTime {
+        self.io.time_of_day()
+    }
+
+    /// Answers at once with a whole body. A response to `HEAD` has its length and not its bytes,
+    /// and one with status 204 or 304 has neither.
+    ///
+    /// Fields that frame a message (`Content-Length`, `Transfer-Encoding`, `Connection`) and `Date`
+    /// are the machine's; among `fields` they are left out.
+    pub fn respond(mut self, status: StatusCode, fields: &[Field], body: &[u8]) -> Answer<H> {
+        self.write_head(status, fields, Outgoing::Counted(body.len() as u64));
+        if !self.terms.is_head && may_have_body(status) {
+            self.io.out.send(body);
+        }
+        Answer(Answered::Whole)
+    }
+
+    /// Answers with a line of text that says in words what the status says as a number.
+    pub fn explain(self, status: StatusCode, why: &str) -> Answer<H> {
+        self.explain_with(status, why, None)
+    }
+
+    /// 405: the resource does not know the method, but these (RFC 9110 15.5.6).
+    pub fn not_allowed(self, methods: &[Method]) -> Answer<H> {
+        let allow = (ALLOW, list_of(methods));
+        let why = "the resource does not know the method";
+        self.explain_with(StatusCode::METHOD_NOT_ALLOWED, why, Some(allow))
+    }
+
+    /// 503: what is asked for would have to be waited for longer than makes sense. In a second most
+    /// of what it waits for has ended one way or the other.
+    pub fn unavailable(self) -> Answer<H> {
+        let Refusal { status, why } = Refusal::BUSY;
+        self.explain_with(status, why, Some((RETRY_AFTER, HeaderValue::from_static("1"))))
+    }
+
+    /// 204, and what can be asked for at all (RFC 9110 9.3.7).
+    pub(super) fn options(self) -> Answer<H> {
+        self.respond(StatusCode::NO_CONTENT, &[(ALLOW, list_of(H::METHODS))], b"")
+    }
+
+    fn explain_with(self, status: StatusCode, why: &str, field: Option<Field>) -> Answer<H> {
+        let plain = (CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
+        let fields: Vec<_> = field.into_iter().chain([plain]).collect();
+        self.respond(status, &fields, format!("{status}: {why}\n").as_bytes())
+    }
+
+    /// Begins a response whose body is sent piece by piece: [`Handler::next_piece`] is called when
+    /// the head has gone to the kernel, and again after each piece.
+    ///
+    /// Without a `length` in bytes the body goes in chunks, or ends with the connection where the
+    /// client speaks HTTP/1.0. A response to `HEAD` is over with its head, and `body` is dropped.
+    pub fn stream(
+        mut self,
+        status: StatusCode,
+        fields: &[Field],
+        length: Option<u64>,
+        body: H::Body,
+    ) -> Answer<H> {
+        let outgoing = match length {
+            Some(bytes) => Outgoing::Counted(bytes),
+            None if self.terms.is_http10 => Outgoing::UntilClose,
+            None => Outgoing::Chunked,
+        };
+        let is_whole = self.terms.is_head || !may_have_body(status) || length == Some(0);
+        self.write_head(status, fields, outgoing);
+        Answer(if is_whole { Answered::Whole } else { Answered::Begun(body, outgoing) })
+    }
+
+    /// Has the answer made by a thread that may block; [`Handler::reply`] is called with it. Where
+    /// the pool is full the client is told to try again later.
+    pub fn offload<J>(self, job: J) -> Answer<H>
+    where
+        J: FnOnce() -> H::Reply + Send + 'static,
+    {
+        match self.io.offload(job) {
+            Ok(()) => Answer(Answered::Later),
+            Err(PoolFull(_)) => self.unavailable(),
+        }
+    }
+
+    /// Gives away the right to have the answer made from anywhere: to another thread, or to the
+    /// shared data, where several requests may wait for one thing. [`Handler::reply`] is called
+    /// with what it is used for.
+    pub fn wait(self, give: impl FnOnce(Ticket<Http<H>>, &mut H::Shared)) -> Answer<H> {
+        give(self.io.ticket(), &mut self.io.shared.handler);
+        Answer(Answered::Later)
+    }
+
+    /// Has a job done for the worker and not for this request; see [`Io::offload_shared`].
+    ///
+    /// # Errors
+    /// As many jobs wait or run as may: both closures are dropped.
+    pub fn offload_shared<T, J, F>(&mut self, job: J, finish: F) -> Result<(), PoolFull<()>>
+    where
+        J: FnOnce() -> T + Send + 'static,
+        F: FnOnce(&mut H::Shared, Result<T, OperationError>) + Send + 'static,
+        T: Send + 'static,
+    {
+        let finish = |shared: &mut Shared<H::Shared>, answer| finish(&mut shared.handler, answer);
+        self.io.offload_shared(job, finish).map_err(|_| PoolFull(()))
+    }
+
+    /// Queues the head of a response, and settles whether the connection persists.
+    fn write_head(&mut self, status: StatusCode, fields: &[Field], outgoing: Outgoing) {
+        self.terms.persists &= outgoing != Outgoing::UntilClose && !self.io.draining();
+        let now = self.io.time_of_day();
+        let Shared { date, head, .. } = &mut *self.io.shared;
+        head.clear();
+        write_status(head, status);
+        head.extend_from_slice(date.at(now));
+        for (name, value) in fields.iter().filter(|(name, _)| !is_ours(name)) {
+            write_field(head, name.as_str().as_bytes(), value.as_bytes());
+        }
+        match outgoing {
+            _ if !may_have_body(status) => {}
+            Outgoing::Counted(bytes) => {
+                let mut digits = itoa::Buffer::new();
+                write_field(head, b"content-length", digits.format(bytes).as_bytes());
+            }
+            Outgoing::Chunked => head.extend_from_slice(b"transfer-encoding: chunked\r\n"),
+            Outgoing::UntilClose | Outgoing::Broken => {}
+        }
+        match (self.terms.persists, self.terms.is_http10) {
+            (false, _) => head.extend_from_slice(b"connection: close\r\n"),
+            (true, true) => head.extend_from_slice(b"connection: keep-alive\r\n"),
+            (true, false) => {}
+        }
+        head.extend_from_slice(b"\r\n");
+        self.io.out.send(head);
+    }
+}
+
+/// What becomes of a piece of a request's body. Only an [`Absorption`] makes one.
+pub struct Absorbed(pub(super) bool);
+
+/// The right to say what becomes of a piece of a request's body.
+pub struct Absorption<'a, 'io, H: Handler> {
+    pub(super) io: &'a mut Io<'io, Http<H>>,
+}
+
+impl<H: Handler> Absorption<'_, '_, H> {
+    /// What the connections of this worker share.
+    pub fn shared(&mut self) -> &mut H::Shared {
+        &mut self.io.shared.handler
+    }
+
+    /// The piece is taken care of, and the next may come.
+    #[must_use]
+    pub fn done(self) -> Absorbed {
+        Absorbed(true)
+    }
+
+    /// Has the piece put away by a thread that may block; [`Handler::absorbed`] is called with what
+    /// it answers, and until then nothing more is read.
+    ///
+    /// # Errors
+    /// 503: as many jobs wait or run as may.
+    pub fn offload<J>(self, job: J) -> Result<Absorbed, Refusal>
+    where
+        J: FnOnce() -> H::Reply + Send + 'static,
+    {
+        match self.io.offload(job) {
+            Ok(()) => Ok(Absorbed(false)),
+            Err(PoolFull(_)) => Err(Refusal::BUSY),
+        }
+    }
+
+    /// Gives away the right to have the piece put away from anywhere; [`Handler::absorbed`] is
+    /// called then.
+    pub fn wait(self, give: impl FnOnce(Ticket<Http<H>>, &mut H::Shared)) -> Absorbed {
+        give(self.io.ticket(), &mut self.io.shared.handler);
+        Absorbed(false)
+    }
+}
+
+/// How far a response's body has come. Only a [`BodyWriter`] makes one.
+pub struct Written(pub(super) Progress);
+
+#[derive(Clone, Copy)]
+pub(super) enum Progress {
+    /// More follows when this has gone.
+    More,
+    /// More follows when it has been made elsewhere.
+    Later,
+    /// That was all.
+    Whole,
+    /// It cannot be ended as it was begun.
+    Broken,
+}
+
+/// The right to write to a response's body.
+pub struct BodyWriter<'a, 'io, H: Handler> {
+    pub(super) io: &'a mut Io<'io, Http<H>>,
+    pub(super) outgoing: &'a mut Outgoing,
+}
+
+impl<H: Handler> BodyWriter<'_, '_, H> {
+    /// What the connections of this worker share.
+    pub fn shared(&mut self) -> &mut H::Shared {
+        &mut self.io.shared.handler
+    }
+
+    /// How many bytes of the body are still to be sent, where that was said.
+    #[must_use]
+    pub fn left(&self) -> Option<u64> {
+        match *self.outgoing {
+            Outgoing::Counted(left) => Some(left),
+            Outgoing::Chunked | Outgoing::UntilClose | Outgoing::Broken => None,
+        }
+    }
+
+    /// Queues bytes of the body. Some 64 KiB at a time are a good measure: they are held until the
+    /// kernel has taken them.
+    ///
+    /// More bytes than were promised break the response off, since the client would take them for
+    /// the next one.
+    pub fn send(&mut self, bytes: &[u8]) {
+        match &mut *self.outgoing {
+            // An empty chunk would be the last.
+            Outgoing::Chunked if !bytes.is_empty() => {
+                write!(self.io.out, "{:x}\r\n", bytes.len());
+                self.io.out.send(bytes);
+                self.io.out.send(b"\r\n");
+            }
+            Outgoing::Counted(left) => match left.checked_sub(bytes.len() as u64) {
+                Some(rest) => {
+                    *left = rest;
+                    self.io.out.send(bytes);
+                }
+                None => *self.outgoing = Outgoing::Broken,
+            },
+            Outgoing::UntilClose => self.io.out.send(bytes),
+            Outgoing::Chunked | Outgoing::Broken => {}
+        }
+    }
+
+    /// More follows: [`Handler::next_piece`] is called when what was queued has gone. Something
+    /// must have been.
+    #[must_use]
+    pub fn more(self) -> Written {
+        self.written(Progress::More)
+    }
+
+    /// Has the next piece made by a thread that may block; end with [`BodyWriter::wait`] then, and
+    /// [`Handler::piece`] is called.
+    ///
+    /// # Errors
+    /// As many jobs wait or run as may: the job is given back.
+    pub fn offload<J>(&mut self, job: J) -> Result<(), PoolFull<J>>
+    where
+        J: FnOnce() -> H::Reply + Send + 'static,
+    {
+        self.io.offload(job)
+    }
+
+    /// The right to have the next piece made from anywhere; end with [`BodyWriter::wait`].
+    #[must_use]
+    pub fn ticket(&mut self) -> Ticket<Http<H>> {
+        self.io.ticket()
+    }
+
+    /// More follows when it has been made elsewhere: [`Handler::piece`] is called then.
+    #[must_use]
+    pub fn wait(self) -> Written {
+        self.written(Progress::Later)
+    }
+
+    /// The body is whole. If it is shorter than was promised, the response is broken off instead.
+    #[must_use]
+    pub fn end(self) -> Written {
+        match *self.outgoing {
+            Outgoing::Chunked => self.io.out.send(b"0\r\n\r\n"),
+            Outgoing::Counted(1..) => return self.break_off(),
+            Outgoing::Counted(0) | Outgoing::UntilClose | Outgoing::Broken => {}
+        }
+        self.written(Progress::Whole)
+    }
+
+    /// The body cannot be sent as it was promised. The connection is reset, which no client takes
+    /// for a whole response.
+    #[must_use]
+    pub fn break_off(self) -> Written {
+        Written(Progress::Broken)
+    }
+
+    fn written(self, progress: Progress) -> Written {
+        let is_broken = *self.outgoing == Outgoing::Broken;
+        Written(if is_broken { Progress::Broken } else { progress })
+    }
+}
+
+/// RFC 9110 6.4.1, for the statuses that an answer can have.
+fn may_have_body(status: StatusCode) -> bool {
+    !status.is_informational()
+        && !matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED)
+}
+
+/// `GET, HEAD`: methods and what the machine answers by itself.
+fn list_of(methods: &[Method]) -> HeaderValue {
+    let own = [Method::OPTIONS];
+    let own = own.iter().filter(|method| !methods.contains(method));
+    let names: Vec<_> = methods.iter().chain(own).map(Method::as_str).collect();
+    HeaderValue::from_str(&names.join(", ")).unwrap_or(HeaderValue::from_static(""))
+}
+
+/// The version is the server's own highest, whatever the client speaks (RFC 9110 2.5).
+fn write_status(head: &mut Vec<u8>, status: StatusCode) {
+    if status == StatusCode::OK {
+        return head.extend_from_slice(b"HTTP/1.1 200 OK\r\n");
+    }
+    head.extend_from_slice(b"HTTP/1.1 ");
+    head.extend_from_slice(status.as_str().as_bytes());
+    head.extend_from_slice(b" ");
+    head.extend_from_slice(status.canonical_reason().unwrap_or_default().as_bytes());
+    head.extend_from_slice(b"\r\n");
+}
+
+fn write_field(head: &mut Vec<u8>, name: &[u8], value: &[u8]) {
+    head.extend_from_slice(name);
+    head.extend_from_slice(b": ");
+    head.extend_from_slice(value);
+    head.extend_from_slice(b"\r\n");
+}
+
+fn is_ours(name: &HeaderName) -> bool {
+    [CONTENT_LENGTH, TRANSFER_ENCODING, CONNECTION, DATE].contains(name)
+}

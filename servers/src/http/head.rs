@@ -1,0 +1,412 @@
+//! The head of a request: from bytes to a [`Request`], or to why it is refused.
+//!
+//! `httparse` finds the parts. It takes some things that another server on the way may read
+//! otherwise, and what two servers read in two ways is how requests are smuggled, so everything
+//! that frames a message is checked once more here. It knows nothing of machines and of responses.
+
+use std::mem::MaybeUninit;
+
+use fsm_runtime::Input;
+use http::{Method, StatusCode};
+use httparse::{Error, Header, Status};
+use memchr::{memchr, memchr_iter, memrchr};
+
+use super::refusal::Refusal;
+use super::target;
+
+/// How much a head may hold.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct HeadLimits {
+    /// The bytes of the whole head, from the method to the empty line.
+    pub bytes: usize,
+    /// The header fields, at most [`MOST_FIELDS`].
+    pub fields: usize,
+    /// The bytes of the target.
+    pub target: usize,
+}
+
+impl HeadLimits {
+    /// What a server takes unless it is told otherwise: as many fields as Apache, which nobody has
+    /// been heard to miss; in bytes twice what one line may have, as one long cookie behind one
+    /// long target needs; and of the target a little over the 8,000 that RFC 9112 3 asks for.
+    pub const DEFAULT: Self = Self { bytes: 16 * 1024, fields: 100, target: 8 * 1024 };
+}
+
+impl Default for HeadLimits {
+    fn default() -> Self {
+        Self::DEFAULT
+    }
+}
+
+/// The most header fields that can be allowed: their places are taken on the stack.
+pub const MOST_FIELDS: usize = 256;
+
+/// What a connection waits for between two answers.
+#[derive(Debug)]
+pub enum Heads<'a> {
+    /// A whole head.
+    Head(Request<'a>),
+    /// No head can come of this any more, and whether it began as one of `HEAD`.
+    Malformed(Refusal, bool),
+}
+
+/// The head of a request, checked: it is framed in one way only, and its target and host are what
+/// they must be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Request<'a> {
+    method: Method,
+    path: &'a str,
+    query: Option<&'a str>,
+    host: &'a str,
+    bytes: &'a [u8],
+    /// Where the first header field begins.
+    fields_at: usize,
+    pub(super) is_http10: bool,
+    pub(super) length: BodyLength,
+    pub(super) persists: bool,
+    pub(super) expectation: Expectation,
+}
+
+/// How long the body is said to be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum BodyLength {
+    /// So many bytes.
+    Known(u64),
+    /// As many as the chunks have.
+    Chunked,
+}
+
+/// What the client asks for before it sends the body (RFC 9110 10.1.1).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Expectation {
+    Nothing,
+    Continue,
+    Unknown,
+}
+
+impl<'a> Input<'a> for Heads<'a> {
+    type Decoder = HeadLimits;
+
+    fn decode(limits: &mut HeadLimits, bytes: &'a [u8], seen: usize) -> Option<(usize, Self)> {
+        let window = &bytes[..bytes.len().min(limits.bytes)];
+        let is_full = window.len() == limits.bytes;
+        // Only whole lines are looked at, and each once: so every way of cutting a head gives the
+        // same answer, and a client that sends byte by byte costs no more than its lines.
+        let new = window.get(seen..).unwrap_or_default();
+        let end = memrchr(b'\n', new).map(|at| at + seen + 1);
+        if end.is_none() && !is_full && !opens_with_line_end(window) {
+            return None;
+        }
+        let refusal = match Request::parse(&window[..end.unwrap_or(0)], *limits) {
+            _ if opens_with_line_end(window) => Refusal::malformed("an empty line before the head"),
+            Ok(Some((taken, request))) => return Some((taken, Self::Head(request))),
+            Ok(None) if is_full => too_large(window),
+            Ok(None) => return None,
+            Err(refusal) => refusal,
+        };
+        Some((bytes.len(), Self::Malformed(refusal, bytes.starts_with(b"HEAD "))))
+    }
+}
+
+/// RFC 9112 2.2 lets a server skip an empty line there; one that does answers another request than
+/// one that does not.
+fn opens_with_line_end(bytes: &[u8]) -> bool {
+    matches!(bytes.first(), Some(b'\r' | b'\n'))
+}
+
+/// What of a head is too large for it to fit.
+fn too_large(window: &[u8]) -> Refusal {
+    match (memchr(b'\n', window), memchr(b' ', window)) {
+        (Some(_), _) => Refusal::new(
+            StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
+            "the head is longer than this server takes",
+        ),
+        (None, Some(_)) => TARGET_TOO_LONG,
+        (None, None) => Refusal::malformed("the method is longer than any"),
+    }
+}
+
+const TARGET_TOO_LONG: Refusal =
+    Refusal::new(StatusCode::URI_TOO_LONG, "the target is longer than this server takes");
+
+impl<'a> Request<'a> {
+    /// Parses the head at the front of `bytes`. Answers it and how many bytes it takes, or nothing
+    /// where it is not whole.
+    ///
+    /// # Errors
+    /// Why no head can come of it.
+    pub(super) fn parse(
+        bytes: &'a [u8],
+        limits: HeadLimits,
+    ) -> Result<Option<(usize, Self)>, Refusal> {
+        let mut places = [const { MaybeUninit::<Header<'a>>::uninit() }; MOST_FIELDS];
+        let places = &mut places[..limits.fields.min(MOST_FIELDS)];
+        let mut head = httparse::Request::new(&mut []);
+        let taken = match head.parse_with_uninit_headers(bytes, places) {
+            Ok(Status::Complete(taken)) => taken,
+            Ok(Status::Partial) => return Ok(None),
+            Err(error) => return Err(refusal_of(error, bytes)),
+        };
+        let (Some(method), Some(path), Some(minor)) = (head.method, head.path, head.version) else {
+            return Ok(None);
+        };
+        let bytes = &bytes[..taken];
+        let fields_at = check_line_ends(bytes)?;
+        if path.len() > limits.target {
+            return Err(TARGET_TOO_LONG);
+        }
+        let method = Method::from_bytes(method.as_bytes())
+            .map_err(|_| Refusal::malformed("the method is not one"))?;
+        let target = target::parse(&method, path)?;
+        let is_http10 = minor == 0;
+        let fields = Framers::find(head.headers)?;
+        let host = fields.host(is_http10)?;
+        Ok(Some((
+            taken,
+            Self {
+                method,
+                path: target.path,
+                query: target.query,
+                host: target.authority.unwrap_or(host),
+                bytes,
+                fields_at,
+                is_http10,
+                length: fields.length(is_http10)?,
+                persists: fields.persists(is_http10),
+                expectation: if is_http10 { Expectation::Nothing } else { fields.expectation },
+            },
+        )))
+    }
+
+    /// The method.
+    #[must_use]
+    pub fn method(&self) -> &Method {
+        &self.method
+    }
+
+    /// The path of the target as it was sent, escapes and all. It begins with `/`.
+    #[must_use]
+    pub fn path(&self) -> &'a str {
+        self.path
+    }
+
+    /// What stands behind the question mark of the target.
+    #[must_use]
+    pub fn query(&self) -> Option<&'a str> {
+        self.query
+    }
+
+    /// The host, perhaps with a port: that of the target, or else of the `Host` field. Empty for a
+    /// client of HTTP/1.0 that names none.
+    #[must_use]
+    pub fn host(&self) -> &'a str {
+        self.host
+    }
+
+    /// The header fields in the order in which they were sent, names as they were written, values
+    /// without the space around them.
+    pub fn fields(&self) -> impl Iterator<Item = (&'a str, &'a [u8])> + use<'a> {
+        let bytes = self.bytes;
+        let mut at = self.fields_at;
+        std::iter::from_fn(move || {
+            let line = &bytes[at..];
+            let colon = memchr(b':', line)?;
+            let end = colon + memchr(b'\n', &line[colon..])?;
+            at += end + 1;
+            let name = std::str::from_utf8(&line[..colon]).ok()?;
+            Some((name, line[colon + 1..end].trim_ascii()))
+        })
+    }
+
+    /// The first field of that name, whatever its case.
+    #[must_use]
+    pub fn field(&self, name: &str) -> Option<&'a [u8]> {
+        self.fields().find_map(|(of, value)| of.eq_ignore_ascii_case(name).then_some(value))
+    }
+
+    /// The whole head as it was sent.
+    #[must_use]
+    pub fn bytes(&self) -> &'a [u8] {
+        self.bytes
+    }
+
+    /// Tells whether a body follows, be it empty.
+    #[must_use]
+    pub fn has_body(&self) -> bool {
+        self.length != BodyLength::Known(0)
+    }
+}
+
+/// What is wrong with a head that `httparse` does not take.
+#[cold]
+fn refusal_of(error: Error, bytes: &[u8]) -> Refusal {
+    match error {
+        Error::HeaderName => Refusal::malformed("a header field's name is not one"),
+        Error::HeaderValue => Refusal::malformed("a header field's value has a control character"),
+        Error::NewLine => Refusal::malformed("a carriage return without a line feed"),
+        Error::TooManyHeaders => Refusal::new(
+            StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
+            "more header fields than this server takes",
+        ),
+        Error::Version if names_a_version(bytes) => Refusal::new(
+            StatusCode::HTTP_VERSION_NOT_SUPPORTED,
+            "this server speaks HTTP/1.1 and HTTP/1.0",
+        ),
+        Error::Version => Refusal::malformed("the first line does not end in a version of HTTP"),
+        Error::Token | Error::Status => {
+            Refusal::malformed("the first line is not METHOD TARGET VERSION")
+        }
+    }
+}
+
+/// Tells whether the first line is `METHOD TARGET VERSION`, with a version as RFC 9112 2.3 writes
+/// them, that is not spoken here.
+fn names_a_version(bytes: &[u8]) -> bool {
+    let line = bytes.split(|byte| *byte == b'\n').next().unwrap_or_default();
+    let line = line.strip_suffix(b"\r").unwrap_or(line);
+    let mut words = line.split(|byte| *byte == b' ').skip(2);
+    let (Some(version), None) = (words.next(), words.next()) else { return false };
+    let number = version.strip_prefix(b"HTTP/");
+    matches!(number, Some([major, b'.', minor]) if major.is_ascii_digit() && minor.is_ascii_digit())
+}
+
+/// `httparse` takes a line feed alone for the end of a line, as RFC 9112 2.2 allows. Whoever stands
+/// before this server may not. Answers where the second line begins.
+fn check_line_ends(bytes: &[u8]) -> Result<usize, Refusal> {
+    let mut first = None;
+    for at in memchr_iter(b'\n', bytes) {
+        if at == 0 || bytes[at - 1] != b'\r' {
+            return Err(Refusal::malformed("a line feed without a carriage return"));
+        }
+        first = first.or(Some(at + 1));
+    }
+    Ok(first.unwrap_or(bytes.len()))
+}
+
+/// The fields that decide where a message ends and whether another follows.
+struct Framers<'a> {
+    host: Option<&'a [u8]>,
+    length: Option<&'a [u8]>,
+    coding: Option<&'a [u8]>,
+    has_type: bool,
+    closes: bool,
+    keeps_alive: bool,
+    expectation: Expectation,
+}
+
+impl<'a> Framers<'a> {
+    fn find(fields: &[Header<'a>]) -> Result<Self, Refusal> {
+        let mut found = Self {
+            host: None,
+            length: None,
+            coding: None,
+            has_type: false,
+            closes: false,
+            keeps_alive: false,
+            expectation: Expectation::Nothing,
+        };
+        for field in fields {
+            found.note(field.name, field.value)?;
+        }
+        Ok(found)
+    }
+
+    /// Takes note of one field. Most are told by their length alone to be none of these.
+    fn note(&mut self, name: &str, value: &'a [u8]) -> Result<(), Refusal> {
+        let is = |other| name.eq_ignore_ascii_case(other);
+        match name.len() {
+            4 if is("host") => once(&mut self.host, value, "more than one Host"),
+            6 if is("expect") => {
+                let is_known = value.eq_ignore_ascii_case(b"100-continue");
+                let alone = self.expectation == Expectation::Nothing;
+                self.expectation =
+                    if is_known && alone { Expectation::Continue } else { Expectation::Unknown };
+                Ok(())
+            }
+            10 if is("connection") => {
+                for option in value.split(|byte| *byte == b',').map(<[u8]>::trim_ascii) {
+                    self.closes |= option.eq_ignore_ascii_case(b"close");
+                    self.keeps_alive |= option.eq_ignore_ascii_case(b"keep-alive");
+                }
+                Ok(())
+            }
+            12 if is("content-type") => {
+                if std::mem::replace(&mut self.has_type, true) {
+                    return Err(Refusal::malformed("more than one Content-Type"));
+                }
+                Ok(())
+            }
+            14 if is("content-length") => {
+                once(&mut self.length, value, "more than one Content-Length")
+            }
+            17 if is("transfer-encoding") => {
+                once(&mut self.coding, value, "more than one Transfer-Encoding")
+            }
+            // Programs behind a gateway are handed names with their hyphens made underscores, where
+            // these would be the same as the real ones.
+            14 | 17 if is_lookalike(name) => {
+                Err(Refusal::malformed("a name that passes for a length behind a gateway"))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// RFC 9112 3.2: one valid `Host`, which only HTTP/1.0 may leave out. An empty one names nobody.
+    fn host(&self, is_http10: bool) -> Result<&'a str, Refusal> {
+        match self.host.map(std::str::from_utf8) {
+            Some(Ok(host)) if target::is_authority(host) => Ok(host),
+            Some(_) => Err(Refusal::malformed("the Host is not HOST or HOST:PORT")),
+            None if is_http10 => Ok(""),
+            None => Err(Refusal::malformed("no Host")),
+        }
+    }
+
+    /// RFC 9112 6.3. What that section lets a server repair is refused: the client that needs it is
+    /// hard to find, and so is the next server that repairs it in the same way.
+    fn length(&self, is_http10: bool) -> Result<BodyLength, Refusal> {
+        match (self.length, self.coding) {
+            (Some(_), Some(_)) => {
+                Err(Refusal::malformed("both Content-Length and Transfer-Encoding"))
+            }
+            (None, Some(_)) if is_http10 => {
+                Err(Refusal::malformed("Transfer-Encoding in a request of HTTP/1.0"))
+            }
+            (None, Some(coding)) if coding.eq_ignore_ascii_case(b"chunked") => {
+                Ok(BodyLength::Chunked)
+            }
+            (None, Some(_)) => Err(Refusal::malformed("a Transfer-Encoding other than chunked")),
+            (Some(digits), None) => content_length(digits)
+                .map(BodyLength::Known)
+                .ok_or(Refusal::malformed("the Content-Length is not a plain number")),
+            (None, None) => Ok(BodyLength::Known(0)),
+        }
+    }
+
+    /// RFC 9112 9.3.
+    fn persists(&self, is_http10: bool) -> bool {
+        !self.closes && (!is_http10 || self.keeps_alive)
+    }
+}
+
+fn once<'a>(
+    place: &mut Option<&'a [u8]>,
+    value: &'a [u8],
+    again: &'static str,
+) -> Result<(), Refusal> {
+    if place.replace(value).is_some() {
+        return Err(Refusal::malformed(again));
+    }
+    Ok(())
+}
+
+fn is_lookalike(name: &str) -> bool {
+    let name = name.replace('_', "-");
+    name.eq_ignore_ascii_case("content-length") || name.eq_ignore_ascii_case("transfer-encoding")
+}
+
+/// Digits alone, and no zero before others: `010` is eight to some.
+fn content_length(digits: &[u8]) -> Option<u64> {
+    let is_plain =
+        digits.iter().all(u8::is_ascii_digit) && (digits.len() == 1 || digits.first()? != &b'0');
+    std::str::from_utf8(digits).ok().filter(|_| is_plain)?.parse().ok()
+}

@@ -1,0 +1,91 @@
+//! How much a client may send and how long it may take, as flags of the command line.
+
+use std::time::Duration;
+
+use fsm_runtime::ByteLimit;
+use humantime::parse_duration;
+
+use super::head::{HeadLimits, MOST_FIELDS};
+
+/// A body is too slow when fewer bytes than this have come in the time that
+/// [`Limits::body_time`] allows for them. The table says it once more, as a number.
+pub(super) const BODY_STEP: u32 = 4096;
+
+/// The longest time in which [`BODY_STEP`] bytes may have to come. Below one byte in a second the
+/// rate is no limit any more, and says so by being zero.
+const LONGEST_BODY_TIME: Duration = Duration::from_secs(BODY_STEP as u64);
+
+/// What is asked of a client of HTTP/1.1. Each limit is there because a client without it could
+/// hold what others need.
+#[derive(Debug, Clone, clap::Args)]
+pub struct Limits {
+    /// The longest head of a request in bytes, with its first line: it is held until it is whole
+    #[arg(long, value_name = "BYTES", default_value_t = ByteLimit::new(HeadLimits::DEFAULT.bytes))]
+    pub max_head: ByteLimit,
+    /// The most header fields of a request: each costs time to look at
+    #[arg(long, value_name = "N", default_value_t = HeadLimits::DEFAULT.fields, value_parser = parse_fields)]
+    pub max_fields: usize,
+    /// The longest target of a request in bytes: RFC 9112 asks for at least 8000
+    #[arg(long, value_name = "BYTES", default_value_t = ByteLimit::new(HeadLimits::DEFAULT.target))]
+    pub max_target: ByteLimit,
+    /// The longest body of a request in bytes, chunked ones included: somebody has to keep it
+    #[arg(long, value_name = "BYTES", default_value_t = 1024 * 1024)]
+    pub max_body: u64,
+    /// How many requests are answered on one connection; then it closes, and the client's next one
+    /// can go to a worker that has less to do
+    #[arg(long, value_name = "N", default_value_t = 100_000)]
+    pub max_requests: u32,
+    /// How long a connection may stay open without a request
+    #[arg(long, value_name = "TIME", default_value = "75s", value_parser = parse_duration)]
+    pub idle: Duration,
+    /// How long the head of a request may take from its first byte, however its bytes come: half a
+    /// head and then silence is the cheapest way to hold a connection
+    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = parse_duration)]
+    pub head_time: Duration,
+    /// How fast a body must come at least, in bytes per second, taken over 4096 bytes at a time; 0
+    /// for no limit but that of silence
+    #[arg(long, value_name = "BYTES", default_value_t = 500)]
+    pub min_body_rate: u32,
+    /// How long an answer may take that has to be waited for, such as one from a disk; then the
+    /// client is told to try again
+    #[arg(long, value_name = "TIME", default_value = "30s", value_parser = parse_duration)]
+    pub answer_time: Duration,
+    /// How long a client may take nothing of a long response
+    #[arg(long, value_name = "TIME", default_value = "30s", value_parser = parse_duration)]
+    pub stall: Duration,
+}
+
+impl Limits {
+    /// Those of the head, which the decoder keeps.
+    #[must_use]
+    pub fn head(&self) -> HeadLimits {
+        HeadLimits {
+            bytes: self.max_head.bytes(),
+            fields: self.max_fields,
+            target: self.max_target.bytes(),
+        }
+    }
+
+    /// The time in which [`BODY_STEP`] bytes of a body must come.
+    pub(super) fn body_time(&self) -> Duration {
+        let time = Duration::from_secs(BODY_STEP.into()).checked_div(self.min_body_rate);
+        time.unwrap_or(LONGEST_BODY_TIME).min(LONGEST_BODY_TIME)
+    }
+}
+
+impl Default for Limits {
+    /// As the command line has them where it says nothing.
+    fn default() -> Self {
+        #[derive(clap::Parser)]
+        struct Nothing {
+            #[command(flatten)]
+            limits: Limits,
+        }
+        <Nothing as clap::Parser>::parse_from(["server"]).limits
+    }
+}
+
+fn parse_fields(text: &str) -> Result<usize, String> {
+    let number = text.parse().ok().filter(|number| (1..=MOST_FIELDS).contains(number));
+    number.ok_or_else(|| format!("write a number from 1 to {MOST_FIELDS}"))
+}
