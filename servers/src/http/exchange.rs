@@ -200,20 +200,24 @@ impl<H: Handler> Exchange<'_, '_, H> {
         write_status(head, status);
         head.extend_from_slice(date.at(now));
         for (name, value) in fields.iter().filter(|(name, _)| !is_ours(name)) {
-            write_field(head, name.as_str().as_bytes(), value.as_bytes());
+            write_name(head, name);
+            head.extend_from_slice(value.as_bytes());
+            head.extend_from_slice(b"\r\n");
         }
         match outgoing {
             _ if !may_have_body(status) => {}
             Outgoing::Counted(bytes) => {
                 let mut digits = itoa::Buffer::new();
-                write_field(head, b"content-length", digits.format(bytes).as_bytes());
+                head.extend_from_slice(b"Content-Length: ");
+                head.extend_from_slice(digits.format(bytes).as_bytes());
+                head.extend_from_slice(b"\r\n");
             }
-            Outgoing::Chunked => head.extend_from_slice(b"transfer-encoding: chunked\r\n"),
+            Outgoing::Chunked => head.extend_from_slice(b"Transfer-Encoding: chunked\r\n"),
             Outgoing::UntilClose | Outgoing::Broken => {}
         }
         match (self.terms.persists, self.terms.is_http10) {
-            (false, _) => head.extend_from_slice(b"connection: close\r\n"),
-            (true, true) => head.extend_from_slice(b"connection: keep-alive\r\n"),
+            (false, _) => head.extend_from_slice(b"Connection: close\r\n"),
+            (true, true) => head.extend_from_slice(b"Connection: keep-alive\r\n"),
             (true, false) => {}
         }
         head.extend_from_slice(b"\r\n");
@@ -406,11 +410,15 @@ fn write_status(head: &mut Vec<u8>, status: StatusCode) {
     head.extend_from_slice(b"\r\n");
 }
 
-fn write_field(head: &mut Vec<u8>, name: &[u8], value: &[u8]) {
-    head.extend_from_slice(name);
+/// `Content-Type: `, as people write it, though case means nothing: there are clients that look for
+/// fields by exactly these letters.
+fn write_name(head: &mut Vec<u8>, name: &HeaderName) {
+    let mut begins_word = true;
+    for byte in name.as_str().bytes() {
+        head.push(if begins_word { byte.to_ascii_uppercase() } else { byte });
+        begins_word = byte == b'-';
+    }
     head.extend_from_slice(b": ");
-    head.extend_from_slice(value);
-    head.extend_from_slice(b"\r\n");
 }
 
 fn is_ours(name: &HeaderName) -> bool {

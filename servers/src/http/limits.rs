@@ -7,9 +7,11 @@ use humantime::parse_duration;
 
 use super::head::{HeadLimits, MOST_FIELDS};
 
-/// A body is too slow when fewer bytes than this have come in the time that
-/// [`Limits::body_time`] allows for them. The table says it once more, as a number.
-pub(super) const BODY_STEP: u32 = 4096;
+/// A body is too slow when fewer bytes than this have come in [`Limits::body_time`], which the table
+/// has as a number once more. It is also the least that a handler is given of a body at once, but
+/// for its end: with less, a client whose pieces are put away elsewhere could have the time begin
+/// anew with every byte.
+pub(super) const BODY_STEP: usize = 4096;
 
 /// The longest time in which [`BODY_STEP`] bytes may have to come. Below one byte in a second the
 /// rate is no limit any more, and says so by being zero.
@@ -68,7 +70,7 @@ impl Limits {
 
     /// The time in which [`BODY_STEP`] bytes of a body must come.
     pub(super) fn body_time(&self) -> Duration {
-        let time = Duration::from_secs(BODY_STEP.into()).checked_div(self.min_body_rate);
+        let time = Duration::from_secs(BODY_STEP as u64).checked_div(self.min_body_rate);
         time.unwrap_or(LONGEST_BODY_TIME).min(LONGEST_BODY_TIME)
     }
 }
