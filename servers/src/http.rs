@@ -59,7 +59,8 @@ pub enum Http<H: Handler> {
 
     /// The body of a request comes in.
     #[decode(framing: Body<'_>)]
-    #[on(Piece(piece) => take(incoming, framing, piece)? -> Stay | Absorbing { incoming, framing } | Respond)]
+    #[on(Piece(piece) => take(incoming, framing, piece)?
+        -> Stay | Absorbing { incoming, framing } "a piece" | Respond)]
     #[on(Malformed(refusal) => refuse(refusal) -> Closed)]
     #[on(eof => cut_off -> Closed)]
     #[after(body_time() without 4096 bytes => too_slow -> Closed)]
@@ -71,7 +72,8 @@ pub enum Http<H: Handler> {
     },
 
     /// A piece of the body is put away; nothing is read meanwhile, which slows the client down.
-    #[on(reply(reply) => absorbed(incoming, framing, reply)? -> Stay | Receiving { incoming, framing } | Respond)]
+    #[on(reply(reply) => absorbed(incoming, framing, reply)?
+        -> Stay | Receiving { incoming, framing } "more" | Respond)]
     #[after(answer_time() => busy -> Closed)]
     Absorbing {
         /// What is kept of the request.

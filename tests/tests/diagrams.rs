@@ -2,7 +2,8 @@
 //! `golden/*.diagram.txt` and `golden/*.mermaid`.
 //!
 //! Six machines are drawn: the four of the servers, an earlier sketch of the connection of a server
-//! of cached files, which uses what those leave out of the language, and a bell. Actions here are only as long as it takes for every declared edge to be taken by somebody.
+//! of cached files, which uses what those leave out of the language, and a bell. Actions here are
+//! only as long as it takes for every declared edge to be taken by somebody.
 
 use std::fmt::Display;
 use std::path::Path;

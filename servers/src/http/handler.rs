@@ -82,9 +82,8 @@ pub trait Handler: Sized + 'static {
         Ok(None)
     }
 
-    /// Takes the next piece of a body, in order: at least 4 KiB, but for the last. Where it is to be
-    /// put away elsewhere first, no more is read until that is done, so that the client is slowed
-    /// down.
+    /// Takes the next piece of a body, in order: 4 KiB at least, but for the last. Where it is put
+    /// away elsewhere first, no more is read until that is done, which slows the client down.
     ///
     /// # Errors
     /// As for [`Handler::answer`].
