@@ -53,7 +53,7 @@ pub enum Http<H: Handler> {
     #[on(shutdown -> Closed)]
     #[after(idle() without input -> Closed)]
     // Half a head, then silence, or a byte now and then.
-    #[after(head_time() of partial => too_slow -> Closed)]
+    #[after(head_time() of partial => too_slow_head -> Closed)]
     #[shed(first)]
     Idle,
 
@@ -341,7 +341,12 @@ impl<H: Handler> Client<H> {
         self.refuse(Refusal::CUT_OFF, io);
     }
 
-    /// The request does not come.
+    /// The head of a request does not come whole.
+    fn too_slow_head(&mut self, io: &mut Io<'_, Http<H>>) {
+        self.refuse_head(Refusal::TOO_SLOW, false, io);
+    }
+
+    /// The body of a request does not come.
     fn too_slow(&mut self, io: &mut Io<'_, Http<H>>) {
         self.refuse(Refusal::TOO_SLOW, io);
     }

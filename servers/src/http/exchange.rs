@@ -74,6 +74,11 @@ pub(super) enum Answered<H: Handler> {
 /// A header field of a response.
 pub type Field = (HeaderName, HeaderValue);
 
+const PLAIN_TEXT: Field = (CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
+
+/// In seconds.
+const RETRY: Field = (RETRY_AFTER, HeaderValue::from_static("1"));
+
 /// One request's right to one response.
 pub struct Exchange<'a, 'io, H: Handler> {
     pub(super) io: &'a mut Io<'io, Http<H>>,
@@ -105,23 +110,24 @@ impl<H: Handler> Exchange<'_, '_, H> {
         Answer(Answered::Whole)
     }
 
-    /// Answers with a line of text that says in words what the status says as a number.
+    /// Answers with a line of text that says in words what the status says as a number. With 503
+    /// the client is told to come back in a second, when most of what it waits for has ended one
+    /// way or the other.
     pub fn explain(self, status: StatusCode, why: &str) -> Answer<H> {
-        self.explain_with(status, why, None)
+        let retry = status == StatusCode::SERVICE_UNAVAILABLE;
+        self.explain_with(retry.then_some(RETRY), status, why)
     }
 
     /// 405: the resource does not know the method, but these (RFC 9110 15.5.6).
     pub fn not_allowed(self, methods: &[Method]) -> Answer<H> {
         let allow = (ALLOW, list_of(methods));
         let why = "the resource does not know the method";
-        self.explain_with(StatusCode::METHOD_NOT_ALLOWED, why, Some(allow))
+        self.explain_with(Some(allow), StatusCode::METHOD_NOT_ALLOWED, why)
     }
 
-    /// 503: what is asked for would have to be waited for longer than makes sense. In a second most
-    /// of what it waits for has ended one way or the other.
+    /// 503: what is asked for would have to be waited for longer than makes sense.
     pub fn unavailable(self) -> Answer<H> {
-        let Refusal { status, why } = Refusal::BUSY;
-        self.explain_with(status, why, Some((RETRY_AFTER, HeaderValue::from_static("1"))))
+        self.explain(Refusal::BUSY.status, Refusal::BUSY.why)
     }
 
     /// 204, and what can be asked for at all (RFC 9110 9.3.7).
@@ -129,9 +135,8 @@ impl<H: Handler> Exchange<'_, '_, H> {
         self.respond(StatusCode::NO_CONTENT, &[(ALLOW, list_of(H::METHODS))], b"")
     }
 
-    fn explain_with(self, status: StatusCode, why: &str, field: Option<Field>) -> Answer<H> {
-        let plain = (CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
-        let fields: Vec<_> = field.into_iter().chain([plain]).collect();
+    fn explain_with(self, field: Option<Field>, status: StatusCode, why: &str) -> Answer<H> {
+        let fields: Vec<_> = field.into_iter().chain([PLAIN_TEXT]).collect();
         self.respond(status, &fields, format!("{status}: {why}\n").as_bytes())
     }
 

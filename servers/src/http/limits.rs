@@ -54,7 +54,8 @@ pub struct Limits {
     /// client is told to try again
     #[arg(long, value_name = "TIME", default_value = "30s", value_parser = parse_duration)]
     pub answer_time: Duration,
-    /// How long a client may take nothing of a long response
+    /// How long a client may take nothing of a response that is sent piece by piece; of one that is
+    /// sent whole it is always 30s
     #[arg(long, value_name = "TIME", default_value = "30s", value_parser = parse_duration)]
     pub stall: Duration,
 }
