@@ -57,7 +57,8 @@ pub struct Request<'a> {
     method: Method,
     path: &'a str,
     query: Option<&'a str>,
-    host: &'a str,
+    /// ASCII.
+    host: &'a [u8],
     bytes: &'a [u8],
     /// Where the first header field begins.
     fields_at: usize,
@@ -167,7 +168,7 @@ impl<'a> Request<'a> {
                 method,
                 path: target.path,
                 query: target.query,
-                host: target.authority.unwrap_or(host),
+                host: target.authority.map_or(host, str::as_bytes),
                 bytes,
                 fields_at,
                 is_http10,
@@ -200,7 +201,8 @@ impl<'a> Request<'a> {
     /// client of HTTP/1.0 that names none.
     #[must_use]
     pub fn host(&self) -> &'a str {
-        self.host
+        // Most handlers do not ask, so that it is made text only here.
+        std::str::from_utf8(self.host).unwrap_or_default()
     }
 
     /// The header fields in the order in which they were sent, names as they were written, values
@@ -352,11 +354,11 @@ impl<'a> Framers<'a> {
     }
 
     /// RFC 9112 3.2: one valid `Host`, which only HTTP/1.0 may leave out. An empty one is nobody's.
-    fn host(&self, is_http10: bool) -> Result<&'a str, Refusal> {
-        match self.host.map(std::str::from_utf8) {
-            Some(Ok(host)) if target::is_authority(host) => Ok(host),
+    fn host(&self, is_http10: bool) -> Result<&'a [u8], Refusal> {
+        match self.host {
+            Some(host) if target::is_authority(host) => Ok(host),
             Some(_) => Err(Refusal::malformed("the Host is not HOST or HOST:PORT")),
-            None if is_http10 => Ok(""),
+            None if is_http10 => Ok(b""),
             None => Err(Refusal::malformed("no Host")),
         }
     }
