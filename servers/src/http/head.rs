@@ -9,7 +9,7 @@ use std::mem::MaybeUninit;
 use fsm_runtime::Input;
 use http::{Method, StatusCode};
 use httparse::{Error, Header, Status};
-use memchr::{memchr, memchr_iter, memrchr};
+use memchr::{memchr, memrchr};
 
 use super::refusal::Refusal;
 use super::target;
@@ -275,14 +275,14 @@ fn names_a_version(bytes: &[u8]) -> bool {
 /// `httparse` takes a line feed alone for the end of a line, as RFC 9112 2.2 allows. Whoever stands
 /// before this server may not. Answers where the second line begins.
 fn check_line_ends(bytes: &[u8]) -> Result<usize, Refusal> {
-    let mut first = None;
-    for at in memchr_iter(b'\n', bytes) {
-        if at == 0 || bytes[at - 1] != b'\r' {
-            return Err(Refusal::malformed("a line feed without a carriage return"));
-        }
-        first = first.or(Some(at + 1));
+    let first = memchr(b'\n', bytes).map_or(bytes.len(), |at| at + 1);
+    // Every pair is looked at, whatever was found before: so the processor takes many at once.
+    let pairs = bytes.iter().zip(bytes.get(1..).unwrap_or_default());
+    let bare = pairs.map(|(before, byte)| u8::from(*byte == b'\n') & u8::from(*before != b'\r'));
+    if first == 1 || bare.fold(0, |found, bare| found | bare) != 0 {
+        return Err(Refusal::malformed("a line feed without a carriage return"));
     }
-    Ok(first.unwrap_or(bytes.len()))
+    Ok(first)
 }
 
 /// The fields that decide where a message ends and whether another follows.
@@ -411,4 +411,23 @@ fn content_length(digits: &[u8]) -> Option<u64> {
     let is_plain =
         digits.iter().all(u8::is_ascii_digit) && (digits.len() == 1 || digits.first()? != &b'0');
     std::str::from_utf8(digits).ok().filter(|_| is_plain)?.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::check_line_ends;
+
+    #[test]
+    fn a_line_feed_without_a_carriage_return_is_found_wherever_it_stands() {
+        for length in 0..100 {
+            let line = [vec![b'a'; length], b"\r\n".to_vec()].concat();
+            let head = [&line[..], b"\r\n"].concat();
+            assert_eq!(check_line_ends(&head), Ok(length + 2));
+            for at in 0..=length {
+                let mut head = head.clone();
+                head[at] = b'\n';
+                assert!(check_line_ends(&head).is_err(), "at {at} of {length}");
+            }
+        }
+    }
 }
