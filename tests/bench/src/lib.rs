@@ -17,6 +17,7 @@ pub mod pin;
 pub mod report;
 pub mod saturate;
 pub mod server;
+pub mod slow;
 
 use std::time::Instant;
 

@@ -328,7 +328,9 @@ pub fn hold(address: SocketAddr, connections: usize) -> io::Result<Vec<TcpStream
 pub struct Latencies(Vec<Duration>);
 
 impl Latencies {
-    pub(crate) fn new(mut times: Vec<Duration>) -> Self {
+    /// Of these exchanges.
+    #[must_use]
+    pub fn new(mut times: Vec<Duration>) -> Self {
         times.sort_unstable();
         Self(times)
     }
