@@ -70,7 +70,7 @@ fn shape(head: Head, title: &'static str, options: &Options) -> Shape {
     let work = |at_once, count| Work::Http { connections: CONNECTIONS, at_once, head, count };
     Shape {
         title,
-        work: work(CONNECTIONS, options.amount(100_000)),
+        work: work(CONNECTIONS, options.amount(50_000)),
         counted: work(WAVE, options.amount(20_000)),
         kernel_elsewhere: KERNEL,
         call_elsewhere: KERNEL_CALL,
