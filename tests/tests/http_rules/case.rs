@@ -11,6 +11,35 @@ use servers::http::{Client, Handler, Http, Limits, Shared};
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Case(pub(crate) &'static str, pub(crate) &'static [u8], pub(crate) Expected);
 
+/// A request by what is particular about it.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Sent {
+    /// All of it.
+    Whole(&'static [u8]),
+    /// A field of a `GET`.
+    Field(&'static [u8]),
+    /// A field of a `POST`, and everything behind that.
+    Posted(&'static [u8]),
+    /// A body in chunks.
+    Chunks(&'static [u8]),
+}
+
+impl Sent {
+    /// The whole request.
+    pub(crate) fn bytes(self) -> &'static [u8] {
+        const CODED: &[u8] = b"Transfer-Encoding: chunked\r\n\r\n";
+        let [get, post]: [&[u8]; 2] =
+            [b"GET / HTTP/1.1\r\nHost: a\r\n", b"POST / HTTP/1.1\r\nHost: a\r\n"];
+        let whole = match self {
+            Self::Whole(bytes) => return bytes,
+            Self::Field(line) => [get, line, b"\r\n\r\n"].concat(),
+            Self::Posted(rest) => [post, rest].concat(),
+            Self::Chunks(body) => [post, CODED, body].concat(),
+        };
+        whole.leak()
+    }
+}
+
 /// What comes of what a client has sent.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Expected {
@@ -31,6 +60,8 @@ pub(crate) enum Answer {
     Continue,
     /// 200 with this body.
     Says(&'static str),
+    /// 200 with this body, which is no text.
+    Gives(&'static [u8]),
     /// This status, and a body that says it in words.
     Explains(u16),
     /// This status to `HEAD`: a length and no body.
@@ -170,7 +201,7 @@ impl Answer {
         }
         let (status, has_body) = match self {
             Self::Continue | Self::Nothing => (204, false),
-            Self::Says(_) => (200, true),
+            Self::Says(_) | Self::Gives(_) => (200, true),
             Self::Explains(status) => (status, true),
             Self::Headed(status) => (status, false),
         };
@@ -183,6 +214,7 @@ impl Answer {
         }
         match self {
             Self::Says(text) if response.body != text.as_bytes() => Err(format!("not `{text}`")),
+            Self::Gives(bytes) if response.body != bytes => Err("another body".into()),
             Self::Explains(_) if !response.body.starts_with(status.to_string().as_bytes()) => {
                 Err("no explanation".into())
             }

@@ -276,12 +276,14 @@ const EXPECTATIONS: &[Case] = &[
     ),
     Case(
         "a known one and another",
-        b"POST / HTTP/1.1\r\nHost: a\r\nExpect: 100-continue, tea\r\nContent-Length: 5\r\n\r\nhello",
+        b"POST / HTTP/1.1\r\nHost: a\r\nExpect: 100-continue, tea\r\n\
+          Content-Length: 5\r\n\r\nhello",
         Refused(417),
     ),
     Case(
         "another and a known one",
-        b"POST / HTTP/1.1\r\nHost: a\r\nExpect: tea\r\nExpect: 100-continue\r\nContent-Length: 1\r\n\r\n",
+        b"POST / HTTP/1.1\r\nHost: a\r\nExpect: tea\r\n\
+          Expect: 100-continue\r\nContent-Length: 1\r\n\r\n",
         Refused(417),
     ),
 ];
