@@ -248,7 +248,7 @@ impl<'a> Response<'a> {
             return Err("no date, or more than one".into());
         }
         let rest = &bytes[at..];
-        let length = response.only("content-length").and_then(|value| number(value));
+        let length = response.only("content-length").and_then(number);
         match (length, response.all("transfer-encoding").count()) {
             (None, 0) if status == 204 => Ok((response, rest)),
             (Some(_), 0) if !has_body => Ok((response, rest)),
