@@ -9,6 +9,7 @@
 //! then in the client. So answers keep their order, and who sends a thousand requests at once holds
 //! no more than who sends one.
 
+use std::borrow::Cow;
 use std::mem;
 use std::sync::Arc;
 use std::time::Duration;
@@ -34,6 +35,7 @@ pub use refusal::Refusal;
 
 use exchange::{Answered, Progress, Terms};
 use head::Expectation;
+use limits::BODY_STEP;
 
 /// One client of a server of HTTP/1.1.
 #[derive(Machine)]
@@ -51,13 +53,14 @@ pub enum Http<H: Handler> {
     #[on(shutdown -> Closed)]
     #[after(idle() without input -> Closed)]
     // Half a head, then silence, or a byte now and then.
-    #[after(head_time() of partial => too_slow -> Closed)]
+    #[after(head_time() of partial => too_slow_head -> Closed)]
     #[shed(first)]
     Idle,
 
     /// The body of a request comes in.
     #[decode(framing: Body<'_>)]
-    #[on(Piece(piece) => take(incoming, framing, piece)? -> Stay | Absorbing { incoming, framing } | Respond)]
+    #[on(Piece(piece) => take(incoming, framing, piece)?
+        -> Stay | Absorbing { incoming, framing } "a piece" | Respond)]
     #[on(Malformed(refusal) => refuse(refusal) -> Closed)]
     #[on(eof => cut_off -> Closed)]
     #[after(body_time() without 4096 bytes => too_slow -> Closed)]
@@ -69,7 +72,8 @@ pub enum Http<H: Handler> {
     },
 
     /// A piece of the body is put away; nothing is read meanwhile, which slows the client down.
-    #[on(reply(reply) => absorbed(incoming, framing, reply)? -> Stay | Receiving { incoming, framing } | Respond)]
+    #[on(reply(reply) => absorbed(incoming, framing, reply)?
+        -> Stay | Receiving { incoming, framing } "more" | Respond)]
     #[after(answer_time() => busy -> Closed)]
     Absorbing {
         /// What is kept of the request.
@@ -158,7 +162,7 @@ impl<H: Handler> Client<H> {
         let upload = if is_known { self.handler.receive(request, shared)? } else { None };
         let waits = request.expectation == Expectation::Continue;
         let incoming = match upload {
-            Some(upload) => Incoming::Wanted(upload),
+            Some(upload) => Incoming::Wanted { upload, held: Vec::new() },
             // The client may send the body or not once it has its answer, so that nobody can tell
             // where its next request would begin.
             None if waits => {
@@ -216,8 +220,14 @@ impl<H: Handler> Client<H> {
         piece: &[u8],
         io: &mut Io<'_, Http<H>>,
     ) -> Result<HttpTake<H>, Refusal> {
-        if let Incoming::Wanted(upload) = incoming {
-            let Absorbed(is_done) = self.handler.absorb(upload, piece, Absorption { io })?;
+        if let Incoming::Wanted { upload, held } = incoming {
+            if held.len() + piece.len() < BODY_STEP && !framing.is_whole() {
+                held.extend_from_slice(piece);
+                return Ok(HttpTake::Stay);
+            }
+            let gathered = mem::take(held);
+            let piece = joined(&gathered, piece);
+            let Absorbed(is_done) = self.handler.absorb(upload, &piece, Absorption { io })?;
             if !is_done {
                 return Ok(HttpTake::Absorbing);
             }
@@ -235,7 +245,7 @@ impl<H: Handler> Client<H> {
         reply: H::Reply,
         io: &mut Io<'_, Http<H>>,
     ) -> Result<HttpAbsorbed<H>, Refusal> {
-        if let Incoming::Wanted(upload) = incoming {
+        if let Incoming::Wanted { upload, .. } = incoming {
             let Absorbed(is_done) = self.handler.absorbed(upload, reply, Absorption { io })?;
             if !is_done {
                 return Ok(HttpAbsorbed::Stay);
@@ -254,7 +264,7 @@ impl<H: Handler> Client<H> {
         io: &mut Io<'_, Http<H>>,
     ) -> Result<HttpRespond<H>, Refusal> {
         let answer = match mem::replace(incoming, Incoming::Whole) {
-            Incoming::Wanted(upload) => {
+            Incoming::Wanted { upload, .. } => {
                 self.handler.received(upload, Exchange { io, terms: &mut self.terms })?
             }
             Incoming::Unwanted(head) => {
@@ -331,7 +341,12 @@ impl<H: Handler> Client<H> {
         self.refuse(Refusal::CUT_OFF, io);
     }
 
-    /// The request does not come.
+    /// The head of a request does not come whole.
+    fn too_slow_head(&mut self, io: &mut Io<'_, Http<H>>) {
+        self.refuse_head(Refusal::TOO_SLOW, false, io);
+    }
+
+    /// The body of a request does not come.
     fn too_slow(&mut self, io: &mut Io<'_, Http<H>>) {
         self.refuse(Refusal::TOO_SLOW, io);
     }
@@ -366,6 +381,11 @@ impl<H: Handler> Client<H> {
     fn stall(&self) -> Duration {
         self.limits.stall
     }
+}
+
+/// What was held and what has come. Most pieces are large, and nothing was held.
+fn joined<'a>(held: &[u8], piece: &'a [u8]) -> Cow<'a, [u8]> {
+    if held.is_empty() { piece.into() } else { [held, piece].concat().into() }
 }
 
 /// Serves until the server is told to stop, each client with a handler of its own.
