@@ -496,6 +496,15 @@ fn head_says_of_a_body_what_get_says() {
     }
 }
 
+/// Not even where the request is refused, or cut off.
+#[test]
+fn half_a_head_request_is_refused_without_a_body() {
+    let table = Table::new("half a HEAD", &[]);
+    let played = table.play([&b"HEAD / HTTP/1.1\r\nHost: a\r\n"[..]]);
+    let (response, rest) = Response::take(&played.sent_at_end, false).expect("a response");
+    assert_eq!((response.status, rest.len()), (400, 0));
+}
+
 /// A client of HTTP/1.0 that wants to go on is told that it may, one of HTTP/1.1 need not be.
 #[test]
 fn what_becomes_of_the_connection_is_said_once() {
