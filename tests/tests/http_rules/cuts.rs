@@ -1,8 +1,10 @@
-//! Whatever way the bytes of a case are cut into pieces, the same comes of them.
+//! Whatever way the bytes of a case are cut into pieces, the same comes of them; and of a message
+//! that is cut off comes nothing.
 
 use fsm_tests::seeded::Seeded;
 
-use crate::case::{Case, Table};
+use crate::case::Expected::{Refused, Unfinished};
+use crate::case::{Case, Played, Table};
 use crate::{bodies, limits, requests, smuggling, suites};
 
 /// Cases up to so many bytes are cut at every position, longer ones at some: each cut has the whole
@@ -90,4 +92,17 @@ fn many_pieces_are_one() {
 fn pieces_are_all_of_the_bytes() {
     assert_eq!(pieces(b"abcd", &[]), [b"abcd"]);
     assert_eq!(pieces(b"abcd", &[1, 1, 4]), [&b"a"[..], b"", b"bcd", b""]);
+}
+
+/// RFC 9112 8: it is answered as such, never as a whole one.
+#[test]
+fn half_a_message_is_no_message() {
+    for table in tables() {
+        for case in table.cases.iter().filter(|case| matches!(case.2, Unfinished(_))) {
+            let Played { sent_at_end: sent, state_at_end: state, .. } = table.play([case.1]);
+            let at_end = Played { sent, state, left: 0, sent_at_end: vec![], state_at_end: state };
+            let wrong = Case(case.0, case.1, Refused(400)).complaint(&at_end);
+            assert_eq!(wrong, None, "{}", table.name);
+        }
+    }
 }

@@ -214,7 +214,7 @@ fn play_cut(sent: &[u8], seed: u64) -> Result<Played, TestCaseError> {
 
 /// A failure is printed, not kept in a file.
 fn many() -> ProptestConfig {
-    ProptestConfig { cases: 1500, failure_persistence: None, ..ProptestConfig::default() }
+    ProptestConfig { cases: 800, failure_persistence: None, ..ProptestConfig::default() }
 }
 
 proptest! {
