@@ -120,6 +120,7 @@ const CHUNKS: &[(&[u8], Expected)] = &[
     (b"5\r\nhello\r\n", Unfinished(&[])),
     (b"5\r\nhello\r\n0\r\n", Unfinished(&[])),
     (b"5\r\nhello\r\n0\r\nX: y\r\n", Unfinished(&[])),
+    (b"5\r\nhello\r\n0\r\nX: y\r\nA B", Unfinished(&[])),
     (b"\r\n", Refused(400)),
     (b"\r\n\r\n", Refused(400)),
     (b"\n", Refused(400)),

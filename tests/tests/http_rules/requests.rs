@@ -333,6 +333,7 @@ const PERSISTENCE: &[Case] = &[
         Closed(&[Says("")]),
     ),
     Case("half a request", b"GET / HTTP/1.1\r\nHost: a\r\n", Unfinished(&[])),
+    Case("half a line, wrong as it is", b"GET / HTTP/1.1\r\nX Y", Unfinished(&[])),
     Case(
         "one and a half",
         b"GET / HTTP/1.1\r\nHost: a\r\n\r\nGET / HTTP/1.1\r\nHo",
