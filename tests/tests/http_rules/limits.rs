@@ -58,6 +58,11 @@ fn headed(bytes: usize) -> String {
     format!("{head}{:x<1$}\r\n\r\n", "", bytes - head.len() - 4)
 }
 
+/// So many bytes of a head that is not whole.
+fn half(bytes: usize) -> String {
+    format!("{:x<bytes$}", "GET / HTTP/1.1\r\nHost: a\r\nX: ")
+}
+
 /// A request with so many fields.
 fn fielded(count: usize) -> String {
     format!("GET / HTTP/1.1\r\nHost: a\r\n{}\r\n", "X: y\r\n".repeat(count - 1))
@@ -83,6 +88,8 @@ fn small_cases() -> Vec<Case> {
         case("the longest head", headed(200), Open(&[Says("")])),
         case("a head too long", headed(201), Refused(431)),
         case("a head without end", format!("GET / HTTP/1.1\r\nX: {:x<300}", ""), Refused(431)),
+        case("a head that can still fit", half(199), Unfinished(&[])),
+        case("one that cannot", half(200), Refused(431)),
         case("two long heads", headed(200) + &headed(200), Open(&[Says(""), Says("")])),
         case(
             "one too long behind one",
@@ -150,11 +157,15 @@ fn chunk_cases() -> Vec<Case> {
     };
     let fields = |count: usize| chunked(&format!("0\r\n{}\r\n", "X: y\r\n".repeat(count)));
     let behind = |bytes: usize| chunked(&format!("0\r\nX: {:y<1$}\r\n\r\n", "", bytes - 7));
+    let half_line = |bytes: usize| chunked(&format!("{:a<bytes$}", "1;"));
+    let half_behind = |bytes: usize| chunked(&format!("0\r\n{:y<bytes$}", "X: "));
     let echo: &'static str = "x".repeat(EXTENSIONS / 256).leak();
     let echoed: &'static [_] = Box::leak(Box::new([Says(echo)]));
     vec![
         case("the longest extension", line(SIZE_LINE), Open(&[Says("x")])),
         case("an extension too long", line(SIZE_LINE + 1), Refused(400)),
+        case("one that can still fit", half_line(SIZE_LINE), Unfinished(&[])),
+        case("one that cannot", half_line(SIZE_LINE + 1), Refused(400)),
         case("an extension without end", chunked(&format!("1;{:a<400}", "")), Refused(400)),
         case("a size without end", chunked(&format!("{:0<400}", "")), Refused(400)),
         case("the most extensions", many(EXTENSIONS), Open(echoed)),
@@ -163,6 +174,8 @@ fn chunk_cases() -> Vec<Case> {
         case("too many trailers", fields(33), Refused(400)),
         case("the longest trailer", behind(TRAILERS), Open(&[Says("")])),
         case("a trailer too long", behind(TRAILERS + 1), Refused(400)),
+        case("one that can still end", half_behind(TRAILERS - 1), Unfinished(&[])),
+        case("one that cannot any more", half_behind(TRAILERS), Refused(400)),
         case("a trailer without end", chunked(&format!("0\r\nX: {:y<9000}", "")), Refused(400)),
     ]
 }
