@@ -12,7 +12,7 @@ use crate::{bodies, limits, requests, smuggling, suites};
 const SHORT: usize = 400;
 
 /// The positions at which a long case is cut.
-const POSITIONS: usize = 200;
+const POSITIONS: usize = 60;
 
 /// How often each case is cut into many pieces.
 const TIMES: usize = 300;

@@ -11,7 +11,7 @@ use crate::case::{Played, Response, play, usual};
 use crate::cuts::{pieces, some_positions};
 
 /// Ways of cutting that each conversation is tried in.
-const CUTTINGS: usize = 8;
+const CUTTINGS: usize = 4;
 
 /// Answers with everything it has understood of a request.
 #[derive(Debug, Clone, Copy)]
@@ -255,7 +255,7 @@ fn play_cut(sent: &[u8], seed: u64) -> Result<Played, TestCaseError> {
 
 /// A failure is printed, not kept in a file.
 fn many() -> ProptestConfig {
-    ProptestConfig { cases: 800, failure_persistence: None, ..ProptestConfig::default() }
+    ProptestConfig { cases: 600, failure_persistence: None, ..ProptestConfig::default() }
 }
 
 proptest! {
