@@ -175,6 +175,26 @@ fn slow_clients_are_gone_at_their_deadline_and_nobody_waits_for_them() {
     assert!(waits.longest <= alone.longest + NEIGHBOURS, "{waits:?} instead of {alone:?}");
 }
 
+#[test]
+fn who_takes_no_answers_is_answered_up_to_a_mark_and_lost_when_it_stalls() {
+    let mut sim = simulation(1, Limits::default());
+    let network = Network { send_buffer: 8 * 1024, client_buffer: 4 * 1024, ..Network::default() };
+    sim.network(network);
+    let asked = get("/echo").repeat(20_000);
+    let client = sim.connect(Script::new().read(0).send(asked.clone()).stay_open());
+    sim.run_for(SECOND);
+    let (read, taken) = (sim.server_received(client).len(), sim.server_sent(client).len());
+    println!("{read} bytes of {} were read, and {taken} were taken", asked.len());
+    // What is held beside the buffers of the network is 64 KiB and the answers to one read.
+    assert!(read < asked.len() / 4, "{read} bytes of {} were read", asked.len());
+    sim.run_for(28 * SECOND);
+    assert_eq!((sim.open(), sim.server_received(client).len()), (1, read), "nothing moves");
+    sim.run_for(2 * SECOND);
+    assert_eq!((sim.open(), sim.summary().lost), (0, 1));
+    assert!(sim.was_reset(client));
+    sim.check();
+}
+
 /// A client of the campaign: what it asks for, in order, and whether each was with `HEAD`.
 struct Asker {
     client: ClientId,
