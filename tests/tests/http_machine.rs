@@ -372,6 +372,10 @@ fn a_stream_is_framed_as_the_client_can_read_it() {
     assert_stream(chunked, None, Some("chunked"), "abcabc", "Idle");
     assert_stream(run("/chunked/end"), None, Some("chunked"), "", "Idle");
     assert_stream(run("/empty"), Some("0"), None, "", "Idle");
+    let mut driver = echo();
+    driver.input(get("/chunks?0").as_bytes());
+    driver.drained();
+    assert_eq!(bodies(&driver.sent()), [""], "no bytes are no chunk, which would be the last");
     assert_stream(run("/job/counted/more/ticket/more/end"), Some("6"), None, "abcabc", "Idle");
 }
 
