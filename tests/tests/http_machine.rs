@@ -25,6 +25,9 @@ const CONTINUE: &[u8] = b"HTTP/1.1 100 Continue\r\n\r\n";
 /// What of a body the table waits for at a time.
 const SLOW_BODY: fsm_runtime::DeadlineKind = WithoutBytes { bytes: 4096 };
 
+/// The rounds after which a test gives up: more than any plan has steps.
+const PATIENCE: usize = 50;
+
 fn echo_with(limits: Limits) -> Echo {
     Driver::with_shared(Client::new(HttpEcho, &Arc::new(limits)), Shared::new(Vec::new()))
 }
@@ -92,8 +95,9 @@ fn run(path: &str) -> Planned {
     driver
 }
 
+#[track_caller]
 fn settle(driver: &mut Planned) {
-    loop {
+    for _ in 0..PATIENCE {
         let is_over = driver.run_jobs() == 0 && driver.shared().handler.tickets.is_empty();
         for ticket in std::mem::take(&mut driver.shared().handler.tickets) {
             ticket.answer(Ok(9));
@@ -106,6 +110,21 @@ fn settle(driver: &mut Planned) {
             return;
         }
     }
+    panic!("it never comes to an end");
+}
+
+/// Everything that is sent until a stream is over.
+#[track_caller]
+fn stream(driver: &mut Echo) -> Vec<u8> {
+    let mut sent = driver.sent();
+    for _ in 0..PATIENCE {
+        if driver.state() != "Streaming" {
+            return sent;
+        }
+        driver.drained();
+        sent.append(&mut driver.sent());
+    }
+    panic!("the stream never comes to an end");
 }
 
 #[test]
@@ -172,12 +191,7 @@ fn what_follows_a_stream_is_answered_behind_its_last_piece() {
     driver.input((get("/chunks?70000") + &get("/echo")).as_bytes());
     assert_eq!(driver.state(), "Streaming");
     assert!(!driver.interest().has(Interest::INPUT), "a state that streams does not read");
-    let mut sent = driver.sent();
-    while driver.state() == "Streaming" {
-        driver.drained();
-        sent.append(&mut driver.sent());
-    }
-    let all = responses(&sent);
+    let all = responses(&stream(&mut driver));
     assert_eq!((all[0].body.len(), all[1].text()), (70_000, "Host: h\n"));
     assert_eq!(all.len(), 2);
 }
@@ -645,7 +659,7 @@ fn who_is_busy_when_the_server_stops_is_answered_and_told_that_it_closes() {
     driver.input((post("/absorb", "Content-Length: 6\r\n") + "abc").as_bytes());
     driver.shutdown();
     driver.input(b"def");
-    while driver.run_jobs() > 0 {}
+    assert_eq!(driver.run_jobs(), 2, "one for each piece");
     let last = response(&driver.sent());
     assert_eq!((last.text(), last.closes(), driver.state()), ("6\n", true, "Closed"));
 
@@ -664,10 +678,7 @@ fn a_stream_goes_on_to_its_end_when_the_server_stops() {
     driver.drained();
     let mut sent = driver.sent();
     driver.shutdown();
-    while driver.state() == "Streaming" {
-        driver.drained();
-        sent.append(&mut driver.sent());
-    }
+    sent.append(&mut stream(&mut driver));
     assert_eq!(response(&sent).body.len(), 200_000);
     assert_eq!(driver.state(), "Closed", "its head had been sent before anybody knew");
 
