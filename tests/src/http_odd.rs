@@ -6,7 +6,7 @@
 //! |---|---|
 //! | `receive` | `want`, `leave`, `refuse` |
 //! | `absorb`, `absorbed` | `keep`, `refuse`, `job`, `panic`, `ticket`, `drop` |
-//! | `answer`, `received`, `reply` | `whole`, `framed`, `bare`, `empty`, `refuse`, `regret` |
+//! | `answer`, `received`, `reply` | `whole`, `large`, `framed`, `bare`, `empty`, `refuse`, `regret` |
 //! | the same, to be gone on with | `counted`, `chunked`, `job`, `panic`, `ticket`, `drop` |
 //! | `next_piece`, `piece` | `more`, `end`, `over`, `break`, `job`, `panic`, `ticket`, `drop` |
 
@@ -25,6 +25,9 @@ pub const PROMISED: u64 = 6;
 
 /// What `more` sends.
 pub const PIECE: &[u8] = b"abc";
+
+/// The bytes that `large` answers at once: more than the network holds.
+pub const LARGE: usize = 1024 * 1024;
 
 /// How `refuse` refuses.
 pub const REFUSED: Refusal = Refusal::new(StatusCode::IM_A_TEAPOT, "the plan says so");
@@ -67,6 +70,7 @@ impl Odd {
         let ok = StatusCode::OK;
         Ok(match word.as_str() {
             "whole" => exchange.respond(ok, &[], call.as_bytes()),
+            "large" => exchange.respond(ok, &[], &vec![b'.'; LARGE]),
             "framed" => exchange.respond(ok, &framing_fields(), call.as_bytes()),
             "bare" => exchange.respond(StatusCode::NO_CONTENT, &[], call.as_bytes()),
             "refuse" => return Err(REFUSED),

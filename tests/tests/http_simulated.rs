@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use fsm_runtime::testing::sim::{ClientId, Faults, Network, Reporting, Script, Simulation};
 use fsm_tests::http_echo::HttpEcho;
+use fsm_tests::http_odd::{LARGE, Odd, World};
 use fsm_tests::responses::Response;
 use fsm_tests::seeded::Seeded;
 use servers::http::{Client, HeadLimits, Http, Limits, Shared};
@@ -193,6 +194,23 @@ fn who_takes_no_answers_is_answered_up_to_a_mark_and_lost_when_it_stalls() {
     assert_eq!((sim.open(), sim.summary().lost), (0, 1));
     assert!(sim.was_reset(client));
     sim.check();
+}
+
+#[test]
+fn a_large_answer_comes_whole_whoever_made_it() {
+    for path in ["/large", "/job/large"] {
+        let limits = Arc::new(Limits::default());
+        let client = move |_: &_| Client::new(Odd::default(), &limits);
+        let shared = Shared::new(World::default());
+        let mut sim = Simulation::<Http<Odd>>::with(1, HeadLimits::DEFAULT, shared, client);
+        sim.network(Network { delay: 40, ..Network::default() });
+        let client = sim.connect(Script::new().send(get(path)));
+        sim.run_for(20 * SECOND);
+        let sent = sim.received(client);
+        let (response, _) = Response::read(sent, false, false)
+            .unwrap_or_else(|| panic!("{path}: {} bytes, and {:?}", sent.len(), sim.summary()));
+        assert_eq!(response.body.len(), LARGE, "{path}");
+    }
 }
 
 /// A client of the campaign: what it asks for, in order, and whether each was with `HEAD`.
