@@ -9,6 +9,7 @@
 //! then in the client. So answers keep their order, and who sends a thousand requests at once holds
 //! no more than who sends one.
 
+use std::borrow::Cow;
 use std::mem;
 use std::sync::Arc;
 use std::time::Duration;
@@ -34,6 +35,7 @@ pub use refusal::Refusal;
 
 use exchange::{Answered, Progress, Terms};
 use head::Expectation;
+use limits::BODY_STEP;
 
 /// One client of a server of HTTP/1.1.
 #[derive(Machine)]
@@ -41,6 +43,7 @@ use head::Expectation;
 // An answer that was waited for may be as large as one that is given at once; there is never more
 // than one, and nobody else fills the backlog.
 #[machine(error = Refusal, backlog = 1024MiB)]
+#[outcome(Sent: Idle "sent" | Closed | Gone)]
 #[outcome(Respond: Idle | Working "later" | Streaming "piece by piece" | Closed)]
 #[group(Busy: Receiving, Absorbing, Working, Streaming; ignores(shutdown))]
 #[on(error(refusal) => refuse(refusal) -> Closed)]
@@ -53,13 +56,14 @@ pub enum Http<H: Handler> {
     #[on(shutdown -> Closed)]
     #[after(idle() without input -> Closed)]
     // Half a head, then silence, or a byte now and then.
-    #[after(head_time() of partial => too_slow -> Closed)]
+    #[after(head_time() of partial => too_slow_head -> Closed)]
     #[shed(first)]
     Idle,
 
     /// The body of a request comes in.
     #[decode(framing: Body<'_>)]
-    #[on(Piece(piece) => take(incoming, framing, piece)? -> Stay | Absorbing { incoming, framing } | Respond)]
+    #[on(Piece(piece) => take(incoming, framing, piece)?
+        -> Stay | Absorbing { incoming, framing } "a piece" | Respond)]
     #[on(Malformed(refusal) => refuse(refusal) -> Closed)]
     #[on(eof => cut_off -> Closed)]
     #[after(body_time() without 4096 bytes => too_slow -> Closed)]
@@ -71,7 +75,8 @@ pub enum Http<H: Handler> {
     },
 
     /// A piece of the body is put away; nothing is read meanwhile, which slows the client down.
-    #[on(reply(reply) => absorbed(incoming, framing, reply)? -> Stay | Receiving { incoming, framing } | Respond)]
+    #[on(reply(reply) => absorbed(incoming, framing, reply)?
+        -> Stay | Receiving { incoming, framing } "more" | Respond)]
     #[after(answer_time() => busy -> Closed)]
     Absorbing {
         /// What is kept of the request.
@@ -87,8 +92,8 @@ pub enum Http<H: Handler> {
 
     /// A response goes out piece by piece. It has begun, so what goes wrong from here on cannot be
     /// said any more: the connection is reset.
-    #[on(drained => next_piece(body, outgoing) -> Stay | Idle "sent" | Closed | Gone)]
-    #[on(reply(reply) => piece(body, outgoing, reply) -> Stay | Idle "sent" | Closed | Gone)]
+    #[on(drained => next_piece(body, outgoing) -> Stay | Sent)]
+    #[on(reply(reply) => piece(body, outgoing, reply) -> Stay | Sent)]
     #[after(stall() without progress -> Gone)]
     Streaming {
         /// What is kept of the response.
@@ -115,13 +120,17 @@ pub struct Client<H> {
     terms: Terms,
     /// The requests there have been.
     requests: u32,
+    /// The next piece of the response is made elsewhere. What was queued before it may have gone
+    /// by then, which is no reason to ask for another.
+    awaits_piece: bool,
 }
 
 impl<H: Handler> Client<H> {
     /// A client that has sent nothing yet.
     #[must_use]
     pub fn new(handler: H, limits: &Arc<Limits>) -> Self {
-        Self { handler, limits: Arc::clone(limits), terms: Terms::UNKNOWN, requests: 0 }
+        let limits = Arc::clone(limits);
+        Self { handler, limits, terms: Terms::UNKNOWN, requests: 0, awaits_piece: false }
     }
 
     #[expect(clippy::needless_pass_by_value, reason = "what an input brings is its receiver's")]
@@ -160,7 +169,7 @@ impl<H: Handler> Client<H> {
         let upload = if is_known { self.handler.receive(request, shared)? } else { None };
         let waits = request.expectation == Expectation::Continue;
         let incoming = match upload {
-            Some(upload) => Incoming::Wanted(upload),
+            Some(upload) => Incoming::Wanted { upload, held: Vec::new() },
             // The client may send the body or not once it has its answer, so that nobody can tell
             // where its next request would begin.
             None if waits => {
@@ -218,8 +227,14 @@ impl<H: Handler> Client<H> {
         piece: &[u8],
         io: &mut Io<'_, Http<H>>,
     ) -> Result<HttpTake<H>, Refusal> {
-        if let Incoming::Wanted(upload) = incoming {
-            let Absorbed(is_done) = self.handler.absorb(upload, piece, Absorption { io })?;
+        if let Incoming::Wanted { upload, held } = incoming {
+            if held.len() + piece.len() < BODY_STEP && !framing.is_whole() {
+                held.extend_from_slice(piece);
+                return Ok(HttpTake::Stay);
+            }
+            let gathered = mem::take(held);
+            let piece = joined(&gathered, piece);
+            let Absorbed(is_done) = self.handler.absorb(upload, &piece, Absorption { io })?;
             if !is_done {
                 return Ok(HttpTake::Absorbing);
             }
@@ -237,7 +252,7 @@ impl<H: Handler> Client<H> {
         reply: H::Reply,
         io: &mut Io<'_, Http<H>>,
     ) -> Result<HttpAbsorbed<H>, Refusal> {
-        if let Incoming::Wanted(upload) = incoming {
+        if let Incoming::Wanted { upload, .. } = incoming {
             let Absorbed(is_done) = self.handler.absorbed(upload, reply, Absorption { io })?;
             if !is_done {
                 return Ok(HttpAbsorbed::Stay);
@@ -256,7 +271,7 @@ impl<H: Handler> Client<H> {
         io: &mut Io<'_, Http<H>>,
     ) -> Result<HttpRespond<H>, Refusal> {
         let answer = match mem::replace(incoming, Incoming::Whole) {
-            Incoming::Wanted(upload) => {
+            Incoming::Wanted { upload, .. } => {
                 self.handler.received(upload, Exchange { io, terms: &mut self.terms })?
             }
             Incoming::Unwanted(head) => {
@@ -285,13 +300,11 @@ impl<H: Handler> Client<H> {
         outgoing: &mut Outgoing,
         io: &mut Io<'_, Http<H>>,
     ) -> HttpNextPiece {
-        let Written(progress) = self.handler.next_piece(body, BodyWriter { io, outgoing });
-        match progress {
-            Progress::More | Progress::Later => HttpNextPiece::Stay,
-            Progress::Whole if self.terms.persists => HttpNextPiece::Idle,
-            Progress::Whole => HttpNextPiece::Closed,
-            Progress::Broken => HttpNextPiece::Gone,
+        if self.awaits_piece {
+            return HttpNextPiece::Stay;
         }
+        let written = self.handler.next_piece(body, BodyWriter { io, outgoing });
+        self.sent(written).map_or(HttpNextPiece::Stay, HttpNextPiece::Sent)
     }
 
     fn piece(
@@ -301,12 +314,18 @@ impl<H: Handler> Client<H> {
         reply: H::Reply,
         io: &mut Io<'_, Http<H>>,
     ) -> HttpPiece {
-        let Written(progress) = self.handler.piece(body, reply, BodyWriter { io, outgoing });
+        let written = self.handler.piece(body, reply, BodyWriter { io, outgoing });
+        self.sent(written).map_or(HttpPiece::Stay, HttpPiece::Sent)
+    }
+
+    /// Where a response leads to whose body has come so far; nowhere else while more follows.
+    fn sent(&mut self, Written(progress): Written) -> Option<HttpSent> {
+        self.awaits_piece = matches!(progress, Progress::Later);
         match progress {
-            Progress::More | Progress::Later => HttpPiece::Stay,
-            Progress::Whole if self.terms.persists => HttpPiece::Idle,
-            Progress::Whole => HttpPiece::Closed,
-            Progress::Broken => HttpPiece::Gone,
+            Progress::More | Progress::Later => None,
+            Progress::Whole if self.terms.persists => Some(HttpSent::Idle),
+            Progress::Whole => Some(HttpSent::Closed),
+            Progress::Broken => Some(HttpSent::Gone),
         }
     }
 
@@ -333,7 +352,12 @@ impl<H: Handler> Client<H> {
         self.refuse(Refusal::CUT_OFF, io);
     }
 
-    /// The request does not come.
+    /// The head of a request does not come whole.
+    fn too_slow_head(&mut self, io: &mut Io<'_, Http<H>>) {
+        self.refuse_head(Refusal::TOO_SLOW, false, io);
+    }
+
+    /// The body of a request does not come.
     fn too_slow(&mut self, io: &mut Io<'_, Http<H>>) {
         self.refuse(Refusal::TOO_SLOW, io);
     }
@@ -368,6 +392,11 @@ impl<H: Handler> Client<H> {
     fn stall(&self) -> Duration {
         self.limits.stall
     }
+}
+
+/// What was held and what has come. Most pieces are large, and nothing was held.
+fn joined<'a>(held: &[u8], piece: &'a [u8]) -> Cow<'a, [u8]> {
+    if held.is_empty() { piece.into() } else { [held, piece].concat().into() }
 }
 
 /// Serves until the server is told to stop, each client with a handler of its own.

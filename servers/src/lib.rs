@@ -5,6 +5,8 @@
 //! | [`echo`] | CS:APP 12.2 | `echo -- --listen 127.0.0.1:7007` |
 //! | [`thank_you`] | Tanenbaum, Fig. 2-19 | `thank-you -- --listen 127.0.0.1:7008` |
 //! | [`chat`] | one room, many workers | `chat -- --listen 127.0.0.1:7009` |
+//!
+//! [`http`] is no server yet but the machine of one: HTTP/1.1 over whatever answers the requests.
 
 pub mod chat;
 pub mod cli;

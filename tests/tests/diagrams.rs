@@ -1,9 +1,9 @@
 //! The pictures of a table, kept in files that are reviewed: `golden/*.matrix.txt`,
 //! `golden/*.diagram.txt` and `golden/*.mermaid`.
 //!
-//! Four machines are drawn: the echo server, the thank-you server, whose state holds what is still
-//! to be sent, the connection of a server of cached files, which uses most of the language, and a
-//! bell. Actions here are only as long as it takes for every declared edge to be taken by somebody.
+//! Six machines are drawn: the four of the servers, an earlier sketch of the connection of a server
+//! of cached files, which uses what those leave out of the language, and a bell. Actions here are
+//! only as long as it takes for every declared edge to be taken by somebody.
 
 use std::fmt::Display;
 use std::path::Path;
@@ -12,8 +12,10 @@ use std::{env, fs, io};
 
 use fsm_runtime::table::{Row, State, Table};
 use fsm_runtime::{Input, Io, Machine};
+use fsm_tests::http_echo::HttpEcho;
 use servers::chat::Chat;
 use servers::echo::Echo;
+use servers::http::Http;
 use servers::thank_you::ThankYou;
 
 /// A server of cached files (Tanenbaum 2.2): what is not in the cache is asked of the disk.
@@ -244,6 +246,11 @@ fn pictures_of_echo() {
 #[test]
 fn pictures_of_thank_you() {
     check_pictures("thank_you", ThankYou::TABLE);
+}
+
+#[test]
+fn pictures_of_http() {
+    check_pictures("http", Http::<HttpEcho>::TABLE);
 }
 
 #[test]

@@ -111,15 +111,21 @@ fn the_sessions_shown_are_held() {
     }
 }
 
-/// What is shown of an action that offloads is a piece of an example that runs.
+/// What is shown of an action that offloads, and of a handler, are pieces of examples that run.
 #[test]
-fn the_work_that_blocks_is_that_of_an_example() {
-    let examples = read("../fsm-runtime/src/io/effects.rs");
-    let lines = examples.lines().map(|line| line.trim_start().trim_start_matches("///").trim());
-    let example = lines.collect::<Vec<_>>().join("\n");
-    let shown = block(&read("../README.md"), "offload");
-    let shown: Vec<_> = shown.lines().map(str::trim).collect();
-    assert!(shown.len() > 5 && example.contains(&shown.join("\n")), "{shown:#?} is in no example");
+fn what_is_shown_alone_is_a_piece_of_an_example() {
+    for (marker, file) in [
+        ("offload", "../fsm-runtime/src/io/effects.rs"),
+        ("handler", "../servers/src/http/handler.rs"),
+    ] {
+        let examples = read(file);
+        let lines = examples.lines().map(|line| line.trim_start().trim_start_matches("///").trim());
+        let example = lines.collect::<Vec<_>>().join("\n");
+        let shown = block(&read("../README.md"), marker);
+        let shown: Vec<_> = shown.lines().map(str::trim).collect();
+        assert!(shown.len() > 5, "nothing is shown of `{marker}`");
+        assert!(example.contains(&shown.join("\n")), "{shown:#?} is in no example of {file}");
+    }
 }
 
 #[test]

@@ -74,6 +74,11 @@ pub(super) enum Answered<H: Handler> {
 /// A header field of a response.
 pub type Field = (HeaderName, HeaderValue);
 
+const PLAIN_TEXT: Field = (CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
+
+/// In seconds.
+const RETRY: Field = (RETRY_AFTER, HeaderValue::from_static("1"));
+
 /// One request's right to one response.
 pub struct Exchange<'a, 'io, H: Handler> {
     pub(super) io: &'a mut Io<'io, Http<H>>,
@@ -105,23 +110,24 @@ impl<H: Handler> Exchange<'_, '_, H> {
         Answer(Answered::Whole)
     }
 
-    /// Answers with a line of text that says in words what the status says as a number.
+    /// Answers with a line of text that says in words what the status says as a number. With 503
+    /// the client is told to come back in a second, when most of what it waits for has ended one
+    /// way or the other.
     pub fn explain(self, status: StatusCode, why: &str) -> Answer<H> {
-        self.explain_with(status, why, None)
+        let retry = status == StatusCode::SERVICE_UNAVAILABLE;
+        self.explain_with(retry.then_some(RETRY), status, why)
     }
 
     /// 405: the resource does not know the method, but these (RFC 9110 15.5.6).
     pub fn not_allowed(self, methods: &[Method]) -> Answer<H> {
         let allow = (ALLOW, list_of(methods));
         let why = "the resource does not know the method";
-        self.explain_with(StatusCode::METHOD_NOT_ALLOWED, why, Some(allow))
+        self.explain_with(Some(allow), StatusCode::METHOD_NOT_ALLOWED, why)
     }
 
-    /// 503: what is asked for would have to be waited for longer than makes sense. In a second most
-    /// of what it waits for has ended one way or the other.
+    /// 503: what is asked for would have to be waited for longer than makes sense.
     pub fn unavailable(self) -> Answer<H> {
-        let Refusal { status, why } = Refusal::BUSY;
-        self.explain_with(status, why, Some((RETRY_AFTER, HeaderValue::from_static("1"))))
+        self.explain(Refusal::BUSY.status, Refusal::BUSY.why)
     }
 
     /// 204, and what can be asked for at all (RFC 9110 9.3.7).
@@ -129,9 +135,8 @@ impl<H: Handler> Exchange<'_, '_, H> {
         self.respond(StatusCode::NO_CONTENT, &[(ALLOW, list_of(H::METHODS))], b"")
     }
 
-    fn explain_with(self, status: StatusCode, why: &str, field: Option<Field>) -> Answer<H> {
-        let plain = (CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
-        let fields: Vec<_> = field.into_iter().chain([plain]).collect();
+    fn explain_with(self, field: Option<Field>, status: StatusCode, why: &str) -> Answer<H> {
+        let fields: Vec<_> = field.into_iter().chain([PLAIN_TEXT]).collect();
         self.respond(status, &fields, format!("{status}: {why}\n").as_bytes())
     }
 
@@ -200,20 +205,24 @@ impl<H: Handler> Exchange<'_, '_, H> {
         write_status(head, status);
         head.extend_from_slice(date.at(now));
         for (name, value) in fields.iter().filter(|(name, _)| !is_ours(name)) {
-            write_field(head, name.as_str().as_bytes(), value.as_bytes());
+            write_name(head, name);
+            head.extend_from_slice(value.as_bytes());
+            head.extend_from_slice(b"\r\n");
         }
         match outgoing {
             _ if !may_have_body(status) => {}
             Outgoing::Counted(bytes) => {
                 let mut digits = itoa::Buffer::new();
-                write_field(head, b"content-length", digits.format(bytes).as_bytes());
+                head.extend_from_slice(b"Content-Length: ");
+                head.extend_from_slice(digits.format(bytes).as_bytes());
+                head.extend_from_slice(b"\r\n");
             }
-            Outgoing::Chunked => head.extend_from_slice(b"transfer-encoding: chunked\r\n"),
+            Outgoing::Chunked => head.extend_from_slice(b"Transfer-Encoding: chunked\r\n"),
             Outgoing::UntilClose | Outgoing::Broken => {}
         }
         match (self.terms.persists, self.terms.is_http10) {
-            (false, _) => head.extend_from_slice(b"connection: close\r\n"),
-            (true, true) => head.extend_from_slice(b"connection: keep-alive\r\n"),
+            (false, _) => head.extend_from_slice(b"Connection: close\r\n"),
+            (true, true) => head.extend_from_slice(b"Connection: keep-alive\r\n"),
             (true, false) => {}
         }
         head.extend_from_slice(b"\r\n");
@@ -406,11 +415,15 @@ fn write_status(head: &mut Vec<u8>, status: StatusCode) {
     head.extend_from_slice(b"\r\n");
 }
 
-fn write_field(head: &mut Vec<u8>, name: &[u8], value: &[u8]) {
-    head.extend_from_slice(name);
+/// `Content-Type: `, as people write it, though case means nothing: there are clients that look for
+/// fields by exactly these letters.
+fn write_name(head: &mut Vec<u8>, name: &HeaderName) {
+    let mut begins_word = true;
+    for byte in name.as_str().bytes() {
+        head.push(if begins_word { byte.to_ascii_uppercase() } else { byte });
+        begins_word = byte == b'-';
+    }
     head.extend_from_slice(b": ");
-    head.extend_from_slice(value);
-    head.extend_from_slice(b"\r\n");
 }
 
 fn is_ours(name: &HeaderName) -> bool {

@@ -82,8 +82,8 @@ pub trait Handler: Sized + 'static {
         Ok(None)
     }
 
-    /// Takes the next piece of a body, in order. Where it is to be put away elsewhere first, no
-    /// more is read until that is done, so that the client is slowed down.
+    /// Takes the next piece of a body, in order: 4 KiB at least, but for the last. Where it is put
+    /// away elsewhere first, no more is read until that is done, which slows the client down.
     ///
     /// # Errors
     /// As for [`Handler::answer`].
@@ -156,7 +156,12 @@ const UNANSWERED: Refusal =
 /// A request whose body is on its way.
 pub enum Incoming<H: Handler> {
     /// The handler keeps it.
-    Wanted(H::Upload),
+    Wanted {
+        /// What it keeps.
+        upload: H::Upload,
+        /// What has come since it was last given a piece: too little for another.
+        held: Vec<u8>,
+    },
     /// Nobody wants it, and the request is answered when it has been read: this is its head.
     Unwanted(Box<[u8]>),
     /// It has come whole, and the handler has it.

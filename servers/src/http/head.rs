@@ -351,7 +351,7 @@ impl<'a> Framers<'a> {
         }
     }
 
-    /// RFC 9112 3.2: one valid `Host`, which only HTTP/1.0 may leave out. An empty one names nobody.
+    /// RFC 9112 3.2: one valid `Host`, which only HTTP/1.0 may leave out. An empty one is nobody's.
     fn host(&self, is_http10: bool) -> Result<&'a str, Refusal> {
         match self.host.map(std::str::from_utf8) {
             Some(Ok(host)) if target::is_authority(host) => Ok(host),

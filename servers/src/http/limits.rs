@@ -7,26 +7,30 @@ use humantime::parse_duration;
 
 use super::head::{HeadLimits, MOST_FIELDS};
 
-/// A body is too slow when fewer bytes than this have come in the time that
-/// [`Limits::body_time`] allows for them. The table says it once more, as a number.
-pub(super) const BODY_STEP: u32 = 4096;
+/// A body is too slow when fewer bytes than this have come in [`Limits::body_time`]; the table has
+/// it as a number once more. It is also the least that a handler is given of a body at once, but
+/// for its end: with less, a client whose pieces are put away elsewhere could have the time begin
+/// anew with every byte.
+pub(super) const BODY_STEP: usize = 4096;
 
 /// The longest time in which [`BODY_STEP`] bytes may have to come. Below one byte in a second the
 /// rate is no limit any more, and says so by being zero.
 const LONGEST_BODY_TIME: Duration = Duration::from_secs(BODY_STEP as u64);
+
+const DEFAULT: HeadLimits = HeadLimits::DEFAULT;
 
 /// What is asked of a client of HTTP/1.1. Each limit is there because a client without it could
 /// hold what others need.
 #[derive(Debug, Clone, clap::Args)]
 pub struct Limits {
     /// The longest head of a request in bytes, with its first line: it is held until it is whole
-    #[arg(long, value_name = "BYTES", default_value_t = ByteLimit::new(HeadLimits::DEFAULT.bytes))]
+    #[arg(long, value_name = "BYTES", default_value_t = ByteLimit::new(DEFAULT.bytes))]
     pub max_head: ByteLimit,
     /// The most header fields of a request: each costs time to look at
-    #[arg(long, value_name = "N", default_value_t = HeadLimits::DEFAULT.fields, value_parser = parse_fields)]
+    #[arg(long, value_name = "N", default_value_t = DEFAULT.fields, value_parser = parse_fields)]
     pub max_fields: usize,
     /// The longest target of a request in bytes: RFC 9112 asks for at least 8000
-    #[arg(long, value_name = "BYTES", default_value_t = ByteLimit::new(HeadLimits::DEFAULT.target))]
+    #[arg(long, value_name = "BYTES", default_value_t = ByteLimit::new(DEFAULT.target))]
     pub max_target: ByteLimit,
     /// The longest body of a request in bytes, chunked ones included: somebody has to keep it
     #[arg(long, value_name = "BYTES", default_value_t = 1024 * 1024)]
@@ -50,7 +54,8 @@ pub struct Limits {
     /// client is told to try again
     #[arg(long, value_name = "TIME", default_value = "30s", value_parser = parse_duration)]
     pub answer_time: Duration,
-    /// How long a client may take nothing of a long response
+    /// How long a client may take nothing of a response that is sent piece by piece; of one that is
+    /// sent whole it is always 30s
     #[arg(long, value_name = "TIME", default_value = "30s", value_parser = parse_duration)]
     pub stall: Duration,
 }
@@ -68,7 +73,7 @@ impl Limits {
 
     /// The time in which [`BODY_STEP`] bytes of a body must come.
     pub(super) fn body_time(&self) -> Duration {
-        let time = Duration::from_secs(BODY_STEP.into()).checked_div(self.min_body_rate);
+        let time = Duration::from_secs(BODY_STEP as u64).checked_div(self.min_body_rate);
         time.unwrap_or(LONGEST_BODY_TIME).min(LONGEST_BODY_TIME)
     }
 }
