@@ -182,7 +182,7 @@ impl Handler for Odd {
         absorption: Absorption<'_, '_, Self>,
     ) -> Result<Absorbed, Refusal> {
         *count += piece.len();
-        self.put_away(absorption, format!("absorb {}", piece.escape_ascii()))
+        self.put_away(absorption, format!("absorb {}", piece.len()))
     }
 
     fn absorbed(

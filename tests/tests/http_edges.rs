@@ -12,12 +12,16 @@ use servers::http::{Client, Http, Limits, Shared};
 
 type Planned = Driver<Http<Odd>>;
 
+/// The bytes of a body that a handler is given at once, at least.
+const PIECE: usize = 4096;
+
 /// From which state, by which event, to which state.
 type Edge = (&'static str, String, &'static str);
 
 /// The example of an edge: what happens before it, the event, and what makes it happen.
 struct Example {
-    /// What is sent first; a `|` stands where the output has gone to the kernel.
+    /// What is sent first; a `|` stands where the output has gone to the kernel, and a `<` for a
+    /// piece of a body.
     before: &'static str,
     event: &'static str,
     make: fn(&mut Planned),
@@ -53,6 +57,13 @@ macro_rules! post {
     };
 }
 
+/// With a body that is too long for one piece.
+macro_rules! long {
+    ($path:literal, $body:literal) => {
+        concat!("POST /", $path, " HTTP/1.1\r\nHost: h\r\nContent-Length: 9999\r\n\r\n", $body)
+    };
+}
+
 macro_rules! last_post {
     ($path:literal, $body:literal) => {
         concat!(
@@ -74,6 +85,11 @@ macro_rules! send {
     ($bytes:expr) => {
         |driver| driver.input($bytes.as_bytes())
     };
+}
+
+/// As much of a body as a handler is given at once.
+fn piece(driver: &mut Planned) {
+    driver.input(&[b'x'; PIECE]);
 }
 
 fn reply(driver: &mut Planned) {
@@ -124,13 +140,13 @@ const IDLE: &[Example] = &[
 ];
 
 const RECEIVING: &[Example] = &[
-    example(post!("want/keep", ""), "Piece", send!("abc"), "Receiving"),
-    example(post!("want/job", ""), "Piece", send!("abc"), "Absorbing"),
+    example(long!("want/keep", ""), "Piece", piece, "Receiving"),
+    example(long!("want/job", ""), "Piece", piece, "Absorbing"),
     example(post!("want/keep/whole", ""), "Piece", send!("abcdef"), "Idle"),
     example(post!("want/keep/job", ""), "Piece", send!("abcdef"), "Working"),
     example(post!("leave/counted", ""), "Piece", send!("abcdef"), "Streaming"),
     example(last_post!("want/keep/whole", ""), "Piece", send!("abcdef"), "Closed"),
-    example(post!("want/refuse", ""), "error", send!("abc"), "Closed"),
+    example(long!("want/refuse", ""), "error", piece, "Closed"),
     example(chunked!("want"), "Malformed", send!("no size\r\n"), "Closed"),
     example(post!("want", ""), "eof", end, "Closed"),
     example(post!("want", ""), "WithoutBytes", |driver| pass(driver, "WithoutBytes"), "Closed"),
@@ -138,15 +154,15 @@ const RECEIVING: &[Example] = &[
 ];
 
 const ABSORBING: &[Example] = &[
-    example(post!("want/job/ticket", "abc"), "reply", reply, "Absorbing"),
-    example(post!("want/job/keep", "abc"), "reply", reply, "Receiving"),
+    example(long!("want/job/ticket", "<"), "reply", reply, "Absorbing"),
+    example(long!("want/job/keep", "<"), "reply", reply, "Receiving"),
     example(post!("want/job/keep/whole", "abcdef"), "reply", reply, "Idle"),
     example(post!("want/job/keep/ticket", "abcdef"), "reply", reply, "Working"),
     example(post!("want/job/keep/counted", "abcdef"), "reply", reply, "Streaming"),
     example(last_post!("want/job/keep/whole", "abcdef"), "reply", reply, "Closed"),
-    example(post!("want/job/refuse", "abc"), "error", reply, "Closed"),
-    example(post!("want/job", "abc"), "SinceEntry", since_entry, "Closed"),
-    example(post!("want/job", "abc"), "lost", lost, "Closed"),
+    example(long!("want/job/refuse", "<"), "error", reply, "Closed"),
+    example(long!("want/job", "<"), "SinceEntry", since_entry, "Closed"),
+    example(long!("want/job", "<"), "lost", lost, "Closed"),
 ];
 
 const WORKING: &[Example] = &[
@@ -180,7 +196,7 @@ fn take(example: &Example) -> Edge {
         if at > 0 {
             driver.drained();
         }
-        driver.input(part.as_bytes());
+        driver.input(part.replace('<', &"x".repeat(PIECE)).as_bytes());
     }
     let from = driver.state();
     (example.make)(&mut driver);

@@ -22,6 +22,9 @@ const GET: &str = "GET / HTTP/1.1\r\nHost: h\r\n\r\n";
 
 const CONTINUE: &[u8] = b"HTTP/1.1 100 Continue\r\n\r\n";
 
+/// The bytes of a body that a handler is given at once, at least.
+const PIECE: usize = 4096;
+
 /// What of a body the table waits for at a time.
 const SLOW_BODY: fsm_runtime::DeadlineKind = WithoutBytes { bytes: 4096 };
 
@@ -272,35 +275,46 @@ fn who_speaks_http_1_0_is_not_asked_for_a_body() {
     assert_eq!(response(&driver.sent()).text(), "abc");
 }
 
+/// As much of a body as a handler is given at once, and the head before two of them.
+fn piece_and_head(path: &str) -> (Vec<u8>, String) {
+    (vec![b'x'; PIECE], post(path, &format!("Content-Length: {}\r\n", 2 * PIECE)))
+}
+
 #[test]
-fn a_body_comes_piece_by_piece_and_none_of_it_is_kept_back() {
+fn a_body_comes_piece_by_piece_and_small_ones_are_gathered() {
     let mut driver = planned();
-    driver.input(post("/want/keep/keep/keep/whole", "Content-Length: 6\r\n").as_bytes());
-    for piece in ["ab", "c", "def"] {
-        driver.input(piece.as_bytes());
-    }
-    assert_eq!(response(&driver.sent()).text(), "received 6");
-    let calls = ["receive", "absorb ab", "absorb c", "absorb def", "received 6"];
-    assert_eq!(driver.shared().handler.calls, calls);
+    let (piece, head) = piece_and_head("/want/keep/keep/whole");
+    driver.input(head.as_bytes());
+    driver.input(&piece[..PIECE - 1]);
+    assert_eq!(driver.shared().handler.calls, ["receive"]);
+    driver.input(&piece[..1]);
+    assert_eq!(driver.shared().handler.calls, ["receive", &format!("absorb {PIECE}")]);
+    driver.input(&piece);
+    assert_eq!(response(&driver.sent()).text(), "received 8192");
+    let mut driver = planned();
+    driver.input((post("/want/keep/whole", "Content-Length: 3\r\n") + "ab").as_bytes());
+    driver.input(b"c");
+    assert_eq!(response(&driver.sent()).text(), "received 3", "the end is taken as it is");
 }
 
 #[test]
 fn nothing_is_read_while_a_piece_is_put_away() {
     let mut driver = planned();
-    driver.input(post("/want/ticket/keep/job/keep/whole", "Content-Length: 6\r\n").as_bytes());
-    driver.input(b"abc");
+    let (piece, head) = piece_and_head("/want/ticket/keep/job/keep/whole");
+    driver.input(head.as_bytes());
+    driver.input(&piece);
     assert_eq!((driver.state(), driver.operations()), ("Absorbing", 1));
     assert!(!driver.interest().has(Interest::INPUT), "which slows the client down");
-    driver.input(b"def");
-    assert_eq!(driver.undelivered(), b"def");
+    driver.input(&piece);
+    assert_eq!(driver.undelivered(), piece);
     let ticket = driver.shared().handler.tickets.pop().expect("one was given away");
     ticket.answer(Ok(1));
     driver.answers();
     assert_eq!((driver.state(), driver.undelivered()), ("Absorbing", &b""[..]));
     driver.run_jobs();
-    assert_eq!(response(&driver.sent()).text(), "received 6");
-    let calls =
-        ["receive", "absorb abc", "absorbed Ok(1)", "absorb def", "absorbed Ok(7)", "received 6"];
+    assert_eq!(response(&driver.sent()).text(), "received 8192");
+    let absorb = format!("absorb {PIECE}");
+    let calls = ["receive", &absorb, "absorbed Ok(1)", &absorb, "absorbed Ok(7)", "received 8192"];
     assert_eq!(driver.shared().handler.calls, calls);
 }
 
@@ -578,7 +592,9 @@ fn a_job_for_an_answer_that_came_too_late_is_not_begun() {
 #[test]
 fn a_piece_that_is_never_put_away_is_503_and_the_end() {
     let mut driver = planned();
-    driver.input((post("/want/ticket", "Content-Length: 6\r\n") + "abc").as_bytes());
+    let (piece, head) = piece_and_head("/want/ticket");
+    driver.input(head.as_bytes());
+    driver.input(&piece);
     driver.deadline(SinceEntry);
     let refusal = response(&driver.sent());
     assert_eq!((refusal.status, refusal.closes(), driver.state()), (503, true, "Closed"));
@@ -656,12 +672,14 @@ fn who_is_busy_when_the_server_stops_is_answered_and_told_that_it_closes() {
     assert_eq!((last.text(), last.closes(), driver.state()), ("abc", true, "Closed"));
 
     let mut driver = echo();
-    driver.input((post("/absorb", "Content-Length: 6\r\n") + "abc").as_bytes());
+    let (piece, head) = piece_and_head("/absorb");
+    driver.input(head.as_bytes());
+    driver.input(&piece);
     driver.shutdown();
-    driver.input(b"def");
+    driver.input(&piece);
     assert_eq!(driver.run_jobs(), 2, "one for each piece");
     let last = response(&driver.sent());
-    assert_eq!((last.text(), last.closes(), driver.state()), ("6\n", true, "Closed"));
+    assert_eq!((last.text(), last.closes(), driver.state()), ("8192\n", true, "Closed"));
 
     let mut driver = echo();
     driver.input(get("/never").as_bytes());
