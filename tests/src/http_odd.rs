@@ -6,7 +6,8 @@
 //! |---|---|
 //! | `receive` | `want`, `leave`, `refuse` |
 //! | `absorb`, `absorbed` | `keep`, `refuse`, `job`, `panic`, `ticket`, `drop` |
-//! | `answer`, `received`, `reply` | `whole`, `large`, `framed`, `bare`, `empty`, `refuse`, `regret` |
+//! | `answer`, `received`, `reply` | `whole`, `large`, `framed`, `bare`, `empty` |
+//! | the same, and then not | `refuse`, `regret` |
 //! | the same, to be gone on with | `counted`, `chunked`, `job`, `panic`, `ticket`, `drop` |
 //! | `next_piece`, `piece` | `more`, `end`, `over`, `break`, `job`, `panic`, `ticket`, `drop` |
 

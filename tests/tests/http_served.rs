@@ -298,7 +298,7 @@ fn the_help_names_every_limit_with_its_reason() {
         ("--head-time <TIME>", "the cheapest way to hold a connection"),
         ("--min-body-rate <BYTES>", "0 for no limit but that of silence"),
         ("--answer-time <TIME>", "the client is told to try again"),
-        ("--stall <TIME>", "may take nothing of a long response"),
+        ("--stall <TIME>", "may take nothing of a response that is sent piece by piece"),
     ] {
         let behind = help.split_once(limit).unwrap_or_else(|| panic!("{limit} is not named")).1;
         let own = behind.split(" --").next().unwrap_or_default();
