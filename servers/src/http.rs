@@ -40,7 +40,9 @@ use limits::BODY_STEP;
 /// One client of a server of HTTP/1.1.
 #[derive(Machine)]
 #[machine(context = Client<H>, input = Heads<'_>, reply = H::Reply, shared = Shared<H::Shared>)]
-#[machine(error = Refusal)]
+// An answer that was waited for may be as large as one that is given at once; there is never more
+// than one, and nobody else fills the backlog.
+#[machine(error = Refusal, backlog = 1GiB)]
 #[outcome(Sent: Idle "sent" | Closed | Gone)]
 #[outcome(Respond: Idle | Working "later" | Streaming "piece by piece" | Closed)]
 #[group(Busy: Receiving, Absorbing, Working, Streaming; ignores(shutdown))]
