@@ -27,7 +27,9 @@ mod refusal;
 mod target;
 
 pub use body::{Body, Framing};
-pub use exchange::{Absorbed, Absorption, Answer, BodyWriter, Exchange, Field, Shared, Written};
+pub use exchange::{
+    Absorbed, Absorption, Answer, BodyWriter, Exchange, Field, Prepared, Shared, Written,
+};
 pub use handler::{Handler, Incoming, Outgoing};
 pub use head::{HeadLimits, Heads, MOST_FIELDS, Request};
 pub use limits::Limits;
