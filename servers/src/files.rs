@@ -1,0 +1,3 @@
+//! What a server of files is made of: paths, the disk, the cache, and what RFC 9110 says of it all.
+
+pub mod store;
