@@ -137,6 +137,7 @@ impl<H: Handler> Client<H> {
         self.requests += 1;
         self.terms = Terms::of(&request);
         self.terms.persists &= self.requests < self.limits.max_requests;
+        self.handler.asked(&request, &mut io.shared.handler);
         if request.expectation == Expectation::Unknown {
             return Err(Refusal::UNEXPECTED);
         }
@@ -144,7 +145,7 @@ impl<H: Handler> Client<H> {
             return self.begin_body(&request, io);
         }
         let answer = self.answer(&request, io)?;
-        Ok(match self.respond(answer) {
+        Ok(match self.respond(answer, io) {
             // The commonest outcome by far, and staying costs nothing.
             HttpRespond::Idle => HttpBegin::Stay,
             respond => HttpBegin::Respond(respond),
@@ -170,7 +171,7 @@ impl<H: Handler> Client<H> {
             None if waits => {
                 self.terms.persists = false;
                 let answer = self.answer(request, io)?;
-                return Ok(HttpBegin::Respond(self.respond(answer)));
+                return Ok(HttpBegin::Respond(self.respond(answer, io)));
             }
             None => Incoming::Unwanted(request.bytes().into()),
         };
@@ -206,7 +207,8 @@ impl<H: Handler> Client<H> {
     }
 
     /// Where an answer leads to.
-    fn respond(&mut self, Answer(answered): Answer<H>) -> HttpRespond<H> {
+    fn respond(&mut self, Answer(answered): Answer<H>, io: &mut Io<'_, Http<H>>) -> HttpRespond<H> {
+        self.tell_answered(io);
         match answered {
             Answered::Whole if self.terms.persists => HttpRespond::Idle,
             Answered::Whole => HttpRespond::Closed,
@@ -276,7 +278,7 @@ impl<H: Handler> Client<H> {
             }
             Incoming::Whole => return Err(Refusal::CUT_OFF),
         };
-        Ok(self.respond(answer))
+        Ok(self.respond(answer, io))
     }
 
     fn reply(
@@ -286,7 +288,7 @@ impl<H: Handler> Client<H> {
     ) -> Result<HttpRespond<H>, Refusal> {
         let exchange = Exchange { io, terms: &mut self.terms };
         let answer = self.handler.reply(reply, exchange)?;
-        Ok(self.respond(answer))
+        Ok(self.respond(answer, io))
     }
 
     fn next_piece(
@@ -320,10 +322,18 @@ impl<H: Handler> Client<H> {
         }
     }
 
+    /// Tells the handler of the head that was written, if one was.
+    fn tell_answered(&mut self, io: &mut Io<'_, Http<H>>) {
+        if let Some((status, bytes)) = self.terms.answered.take() {
+            self.handler.answered(status, bytes, &mut io.shared.handler);
+        }
+    }
+
     /// Says why the connection ends, and that it does.
     fn refuse(&mut self, Refusal { status, why }: Refusal, io: &mut Io<'_, Http<H>>) {
         self.terms.persists = false;
         Exchange { io, terms: &mut self.terms }.explain(status, why);
+        self.tell_answered(io);
     }
 
     fn refuse_head(&mut self, refusal: Refusal, is_head: bool, io: &mut Io<'_, Http<H>>) {
@@ -361,6 +371,7 @@ impl<H: Handler> Client<H> {
     /// The answer does not come.
     fn try_later(&mut self, io: &mut Io<'_, Http<H>>) -> HttpTryLater {
         Exchange { io, terms: &mut self.terms }.unavailable();
+        self.tell_answered(io);
         if self.terms.persists { HttpTryLater::Idle } else { HttpTryLater::Closed }
     }
 

@@ -44,17 +44,33 @@ pub(super) struct Terms {
     pub(super) is_head: bool,
     /// Another request may follow.
     pub(super) persists: bool,
+    /// The status of the head that was written and the bytes of its body, where that is known,
+    /// until the handler has been told.
+    pub(super) answered: Option<(StatusCode, Option<u64>)>,
 }
 
 impl Terms {
     /// Of a request that was not understood, or has not come.
-    pub(super) const UNKNOWN: Self = Self { is_http10: false, is_head: false, persists: false };
+    pub(super) const UNKNOWN: Self =
+        Self { is_http10: false, is_head: false, persists: false, answered: None };
 
     pub(super) fn of(request: &Request<'_>) -> Self {
         Self {
             is_http10: request.is_http10,
             is_head: *request.method() == Method::HEAD,
             persists: request.persists,
+            answered: None,
+        }
+    }
+}
+
+impl Terms {
+    /// The bytes of a response's body, where they are known.
+    fn length_of(&self, status: StatusCode, outgoing: Outgoing) -> Option<u64> {
+        match outgoing {
+            _ if self.is_head || !may_have_body(status) => Some(0),
+            Outgoing::Counted(bytes) => Some(bytes),
+            Outgoing::Chunked | Outgoing::UntilClose | Outgoing::Broken => None,
         }
     }
 }
@@ -230,6 +246,7 @@ impl<H: Handler> Exchange<'_, '_, H> {
     /// Writes what every head has around the fields of its own.
     fn write(&mut self, status: StatusCode, outgoing: Outgoing, fields: impl FnOnce(&mut Vec<u8>)) {
         self.terms.persists &= outgoing != Outgoing::UntilClose && !self.io.draining();
+        self.terms.answered = Some((status, self.terms.length_of(status, outgoing)));
         let now = self.io.time_of_day();
         let Shared { date, head, .. } = &mut *self.io.shared;
         head.clear();
