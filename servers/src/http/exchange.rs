@@ -214,8 +214,9 @@ impl<H: Handler> Exchange<'_, '_, H> {
     /// Gives away the right to have the answer made from anywhere: to another thread, or to the
     /// shared data, where several requests may wait for one thing. [`Handler::reply`] is called
     /// with what it is used for.
-    pub fn wait(self, give: impl FnOnce(Ticket<Http<H>>, &mut H::Shared)) -> Answer<H> {
-        give(self.io.ticket(), &mut self.io.shared.handler);
+    pub fn wait(mut self, give: impl FnOnce(&mut Self, Ticket<Http<H>>)) -> Answer<H> {
+        let ticket = self.io.ticket();
+        give(&mut self, ticket);
         Answer(Answered::Later)
     }
 
@@ -321,8 +322,9 @@ impl<H: Handler> Absorption<'_, '_, H> {
 
     /// Gives away the right to have the piece put away from anywhere; [`Handler::absorbed`] is
     /// called then.
-    pub fn wait(self, give: impl FnOnce(Ticket<Http<H>>, &mut H::Shared)) -> Absorbed {
-        give(self.io.ticket(), &mut self.io.shared.handler);
+    pub fn wait(mut self, give: impl FnOnce(&mut Self, Ticket<Http<H>>)) -> Absorbed {
+        let ticket = self.io.ticket();
+        give(&mut self, ticket);
         Absorbed(false)
     }
 }
