@@ -1,4 +1,9 @@
 //! What a server of files is made of: paths, the disk, the cache, and what RFC 9110 says of it all.
 
+pub mod path;
+pub mod root;
+pub mod snapshot;
 pub mod store;
 pub mod watch;
+
+mod walk;
