@@ -34,10 +34,9 @@ const MEANINGFUL: WatchFlags = WatchFlags::MODIFY
 /// What has changed.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Change<'a> {
-    /// A file of that name in a folder, or a folder with all that is below it. The path of the
-    /// folder ends in a slash, but for the root's, which is empty.
+    /// A file of that name in a folder, or a folder with all that is below it.
     Name {
-        /// The folder's path below the root.
+        /// The folder's path below the root, which is empty for the root itself.
         folder: &'a [u8],
         /// The name in it.
         name: &'a [u8],
@@ -73,23 +72,26 @@ impl Watch {
 
     /// Watches an open folder that has this path below the root. May block.
     ///
-    /// What is read of the folder's files after this is heard of when it changes. Beyond the most
-    /// folders there may be, and where the system refuses, nothing is heard: that is no error.
-    pub fn add(&self, folder: BorrowedFd<'_>, path: &[u8]) {
-        if self.knows(path) {
-            return;
+    /// What is read of the folder's files after this is heard of when it changes. Answers whether
+    /// that is so: not beyond the most folders there may be, and not where the system refuses.
+    pub fn add(&self, folder: BorrowedFd<'_>, path: &[u8]) -> bool {
+        if self.folders().by_path.len() >= FOLDERS {
+            return false;
         }
         // The descriptor and not the path: nobody can have put another folder in its place.
         let link = format!("/proc/self/fd/{}", folder.as_raw_fd());
-        let Ok(number) = inotify::add_watch(&self.inotify, link, MEANINGFUL) else { return };
+        let Ok(number) = inotify::add_watch(&self.inotify, link, MEANINGFUL) else { return false };
         let mut folders = self.folders();
-        folders.by_number.entry(number).or_default().push(path.into());
-        folders.by_path.insert(path.into(), number);
+        if folders.by_path.insert(path.into(), number) != Some(number) {
+            folders.by_number.entry(number).or_default().push(path.into());
+        }
+        true
     }
 
-    fn knows(&self, path: &[u8]) -> bool {
-        let folders = self.folders();
-        folders.by_path.contains_key(path) || folders.by_path.len() >= FOLDERS
+    /// Tells whether the folder at this path is watched.
+    #[must_use]
+    pub fn has(&self, path: &[u8]) -> bool {
+        self.folders().by_path.contains_key(path)
     }
 
     /// Waits for changes and tells each, for ever.
