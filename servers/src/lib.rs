@@ -11,5 +11,6 @@
 pub mod chat;
 pub mod cli;
 pub mod echo;
+pub mod files;
 pub mod http;
 pub mod thank_you;
