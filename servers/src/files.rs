@@ -3,4 +3,6 @@
 pub mod asked;
 pub mod conditions;
 pub mod media;
+pub mod negotiation;
+pub mod ranges;
 pub mod validators;
