@@ -6,11 +6,11 @@
 use std::fs::File;
 use std::sync::Arc;
 
+use http::StatusCode;
 use http::header::{
     ACCEPT_RANGES, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE, ETAG, HeaderValue, LAST_MODIFIED,
     VARY, X_CONTENT_TYPE_OPTIONS,
 };
-use http::StatusCode;
 
 use super::listing::Entry;
 use super::negotiation::{Coding, Codings};

@@ -33,6 +33,19 @@ pub enum Part {
     Bytes(Range<u64>),
 }
 
+/// How far the body has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Step {
+    /// More follows.
+    More,
+    /// More follows that has to be waited for.
+    Elsewhere,
+    /// That was all.
+    Whole,
+    /// The file has changed, or the disk failed.
+    Broken,
+}
+
 /// Bytes that a thread of the pool has read, if the file is still what it was.
 pub type Read = io::Result<Vec<u8>>;
 
@@ -43,21 +56,19 @@ impl Download {
         Self { file: Arc::clone(file), meta, parts: parts.into_iter().collect() }
     }
 
-    /// Writes the next piece, or has it read.
-    ///
-    /// `buffer` is where bytes are read to, as [`PIECE`] says; `wrap` makes the reply of a job.
-    pub fn next_piece<H: Handler>(
+    /// Writes what comes next as far as it is in memory; `buffer`, of [`PIECE`] bytes, is where it
+    /// is read to.
+    pub fn write<H: Handler>(
         &mut self,
         buffer: &mut [u8],
-        mut writer: BodyWriter<'_, '_, H>,
-        wrap: impl FnOnce(Read) -> H::Reply + Send + 'static,
-    ) -> Written {
+        writer: &mut BodyWriter<'_, '_, H>,
+    ) -> Step {
         let mut room = buffer.len();
         loop {
             match self.parts.front_mut() {
-                None => return writer.end(),
+                None => return Step::Whole,
                 Some(Part::Bytes(range)) if range.is_empty() => drop(self.parts.pop_front()),
-                Some(_) if room == 0 => return writer.more(),
+                Some(_) if room == 0 => return Step::More,
                 Some(Part::Text(text)) => {
                     writer.send(&mem::take(text));
                     self.parts.pop_front();
@@ -70,21 +81,32 @@ impl Download {
                             range.start += count as u64;
                             room -= count;
                         }
-                        // What is queued goes out while the rest is read.
-                        Ok(None) => return self.read_elsewhere(writer, wrap),
-                        Err(_) => return writer.break_off(),
+                        Ok(None) => return Step::Elsewhere,
+                        Err(_) => return Step::Broken,
                     }
                 }
             }
         }
     }
 
-    /// Writes a piece that was read elsewhere.
-    pub fn piece<H: Handler>(
-        &mut self,
-        read: Read,
-        mut writer: BodyWriter<'_, '_, H>,
+    /// Goes on from where [`Download::write`] has come to; `wrap` makes the reply of a job.
+    pub fn go_on<H: Handler>(
+        &self,
+        step: Step,
+        writer: BodyWriter<'_, '_, H>,
+        wrap: impl FnOnce(Read) -> H::Reply + Send + 'static,
     ) -> Written {
+        match step {
+            Step::More => writer.more(),
+            Step::Whole => writer.end(),
+            Step::Broken => writer.break_off(),
+            // What is queued goes out while the rest is read.
+            Step::Elsewhere => self.read_elsewhere(writer, wrap),
+        }
+    }
+
+    /// Writes a piece that was read elsewhere.
+    pub fn piece<H: Handler>(&mut self, read: Read, mut writer: BodyWriter<'_, '_, H>) -> Written {
         let Ok(bytes) = read else { return writer.break_off() };
         if let Some(Part::Bytes(range)) = self.parts.front_mut() {
             range.start += bytes.len() as u64;
@@ -94,7 +116,7 @@ impl Download {
     }
 
     fn read_elsewhere<H: Handler>(
-        &mut self,
+        &self,
         mut writer: BodyWriter<'_, '_, H>,
         wrap: impl FnOnce(Read) -> H::Reply + Send + 'static,
     ) -> Written {
@@ -114,12 +136,7 @@ fn length(range: &Range<u64>) -> usize {
 }
 
 /// Takes what is in memory of a file that is still what it was.
-fn resident(
-    file: &File,
-    meta: Meta,
-    offset: u64,
-    buffer: &mut [u8],
-) -> io::Result<Option<usize>> {
+fn resident(file: &File, meta: Meta, offset: u64, buffer: &mut [u8]) -> io::Result<Option<usize>> {
     let count = read_resident(file, offset, buffer)?;
     if count.is_some() {
         check_unchanged(file, meta)?;

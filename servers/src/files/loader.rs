@@ -238,12 +238,7 @@ struct Fetch<'a> {
 
 impl Fetch<'_> {
     /// A file with the compressed ones beside it; nothing where that would have to be waited for.
-    fn document(
-        &self,
-        path: &[u8],
-        file: File,
-        meta: Meta,
-    ) -> Result<Option<Loaded>, LoadError> {
+    fn document(&self, path: &[u8], file: File, meta: Meta) -> Result<Option<Loaded>, LoadError> {
         let mut origins = vec![Origin { path: path.into(), meta: Some(meta) }];
         let Some((source, mut keeps)) = self.source(Coding::Identity, file, meta)? else {
             return Ok(None);
@@ -282,9 +277,8 @@ impl Fetch<'_> {
         file: File,
         meta: Meta,
     ) -> Result<Option<(Source, bool)>, LoadError> {
-        let validators = |tag, meta: &Meta| {
-            Validators::new(tag, last_modified(meta.mtime, self.now))
-        };
+        let validators =
+            |tag, meta: &Meta| Validators::new(tag, last_modified(meta.mtime, self.now));
         let read = if meta.size > self.settings.largest {
             Err(io::ErrorKind::FileTooLarge.into())
         } else {

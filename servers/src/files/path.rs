@@ -102,6 +102,17 @@ impl<'a> FilePath<'a> {
         &self.bytes
     }
 
+    /// What the path is known by: itself, with a slash at its end where a directory is meant. So a
+    /// directory and a file of the same name are told apart, and the root's is empty.
+    #[must_use]
+    pub fn key(&self) -> Cow<'_, [u8]> {
+        if self.is_directory && !self.bytes.is_empty() {
+            [&self.bytes, &b"/"[..]].concat().into()
+        } else {
+            Cow::Borrowed(&self.bytes)
+        }
+    }
+
     /// Tells whether only a directory can be meant: the path ends with a slash or a dot segment.
     #[must_use]
     pub fn is_directory(&self) -> bool {

@@ -44,7 +44,14 @@ impl<V: Weigh> Weighter<Box<[u8]>, Arc<V>> for Weights {
 pub struct Store<V, W> {
     cache: Cache<Box<[u8]>, Arc<V>, Weights>,
     absent: Cache<Box<[u8]>, (), UnitWeighter>,
-    flights: Mutex<HashMap<Box<[u8]>, Flight<W>>>,
+    flights: Mutex<Flights<W>>,
+}
+
+/// What is being fetched.
+struct Flights<W> {
+    by_path: HashMap<Box<[u8]>, Flight<W>>,
+    /// How often something was forgotten.
+    changes: u64,
 }
 
 /// One path that is being fetched.
@@ -85,7 +92,7 @@ impl<V: Weigh, W> Store<V, W> {
         Self {
             cache: Cache::with_weighter(FILES, bytes, Weights),
             absent: Cache::new(ABSENT_PATHS),
-            flights: Mutex::new(HashMap::new()),
+            flights: Mutex::new(Flights { by_path: HashMap::new(), changes: 0 }),
         }
     }
 
@@ -103,17 +110,17 @@ impl<V: Weigh, W> Store<V, W> {
     /// [`Store::land`].
     pub fn join(&self, path: &[u8], waiter: W) -> Joined<W> {
         let mut flights = self.flights();
-        if let Some(flight) = flights.get_mut(path) {
+        if let Some(flight) = flights.by_path.get_mut(path) {
             if flight.waiters.len() >= WAITERS {
                 return Joined::Full(waiter);
             }
             flight.waiters.push(waiter);
             return Joined::Waits;
         }
-        if flights.len() >= FLIGHTS {
+        if flights.by_path.len() >= FLIGHTS {
             return Joined::Full(waiter);
         }
-        flights.insert(path.into(), Flight { waiters: vec![waiter], is_outdated: false });
+        flights.by_path.insert(path.into(), Flight { waiters: vec![waiter], is_outdated: false });
         Joined::First
     }
 
@@ -121,7 +128,7 @@ impl<V: Weigh, W> Store<V, W> {
     /// where nothing is there, or no answer at all where it could not be found out.
     pub fn land(&self, path: &[u8], outcome: Option<Option<&Arc<V>>>) -> Vec<W> {
         let mut flights = self.flights();
-        let Some(flight) = flights.remove(path) else { return Vec::new() };
+        let Some(flight) = flights.by_path.remove(path) else { return Vec::new() };
         // Under the lock: whoever says that the file has changed finds either the flight or what
         // came of it.
         if !flight.is_outdated {
@@ -134,10 +141,26 @@ impl<V: Weigh, W> Store<V, W> {
         flight.waiters
     }
 
+    /// How often something was forgotten, for [`Store::keep`].
+    #[must_use]
+    pub fn changes(&self) -> u64 {
+        self.flights().changes
+    }
+
+    /// Keeps what was found without a flight, unless something was forgotten since there had been
+    /// so many `changes`: it may have been this.
+    pub fn keep(&self, path: &[u8], value: &Arc<V>, changes: u64) {
+        let flights = self.flights();
+        if flights.changes == changes {
+            self.cache.insert(path.into(), Arc::clone(value));
+        }
+    }
+
     /// Forgets what is known of a path, which may have changed.
     pub fn forget(&self, path: &[u8]) {
         let mut flights = self.flights();
-        if let Some(flight) = flights.get_mut(path) {
+        flights.changes += 1;
+        if let Some(flight) = flights.by_path.get_mut(path) {
             flight.is_outdated = true;
         }
         self.cache.remove(path);
@@ -147,7 +170,8 @@ impl<V: Weigh, W> Store<V, W> {
     /// Forgets everything for which `is_meant` holds.
     pub fn forget_where(&self, is_meant: impl Fn(&[u8]) -> bool) {
         let mut flights = self.flights();
-        for (_, flight) in flights.iter_mut().filter(|(path, _)| is_meant(path)) {
+        flights.changes += 1;
+        for (_, flight) in flights.by_path.iter_mut().filter(|(path, _)| is_meant(path)) {
             flight.is_outdated = true;
         }
         self.cache.retain(|path, _| !is_meant(path));
@@ -160,10 +184,9 @@ impl<V: Weigh, W> Store<V, W> {
         self.cache.iter().collect()
     }
 
-    /// The paths that are known to lead nowhere, for the same reason.
-    #[must_use]
-    pub fn absent_paths(&self) -> Vec<Box<[u8]>> {
-        self.absent.iter().map(|(path, ())| path).collect()
+    /// Forgets which paths lead nowhere.
+    pub fn forget_absent(&self) {
+        self.absent.clear();
     }
 
     /// The bytes that are cached.
@@ -173,7 +196,7 @@ impl<V: Weigh, W> Store<V, W> {
     }
 
     /// Nothing under the lock can panic halfway.
-    fn flights(&self) -> MutexGuard<'_, HashMap<Box<[u8]>, Flight<W>>> {
+    fn flights(&self) -> MutexGuard<'_, Flights<W>> {
         self.flights.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -301,6 +324,9 @@ mod tests {
             assert!(files.weight() <= 1 << 20);
         }
         assert!(files.values().len() > 50, "{}", files.values().len());
-        assert!(files.absent_paths().len() > 900);
+        let is_absent = |file| matches!(files.find(format!("no {file}").as_bytes()), Found::Absent);
+        assert!((0..1000_u32).filter(|file| is_absent(file)).count() > 900);
+        files.forget_absent();
+        assert!(!(0..1000_u32).any(|file| is_absent(&file)));
     }
 }

@@ -6,6 +6,7 @@
 //! found by looking again.
 
 use std::collections::HashMap;
+use std::convert::Infallible;
 use std::io;
 use std::mem::MaybeUninit;
 use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
@@ -40,6 +41,8 @@ pub enum Change<'a> {
         folder: &'a [u8],
         /// The name in it.
         name: &'a [u8],
+        /// It is a folder's.
+        is_folder: bool,
     },
     /// A folder itself: nothing below this path is what it was.
     Folder(&'a [u8]),
@@ -98,7 +101,7 @@ impl Watch {
     ///
     /// # Errors
     /// What the system answered; nothing is heard any more.
-    pub fn listen(&self, mut tell: impl FnMut(Change<'_>)) -> io::Result<()> {
+    pub fn listen(&self, mut tell: impl FnMut(Change<'_>)) -> io::Result<Infallible> {
         let mut buffer = [const { MaybeUninit::uninit() }; CHANGES];
         let mut reader = Reader::new(&self.inotify, &mut buffer);
         loop {
@@ -107,9 +110,13 @@ impl Watch {
                 tell(Change::Anything);
                 continue;
             }
+            let is_folder = event.events().contains(ReadFlags::ISDIR);
             for folder in self.paths_of(event.wd(), event.events()) {
                 match event.file_name() {
-                    Some(name) => tell(Change::Name { folder: &folder, name: name.to_bytes() }),
+                    Some(name) => {
+                        let name = name.to_bytes();
+                        tell(Change::Name { folder: &folder, name, is_folder });
+                    }
                     None => tell(Change::Folder(&folder)),
                 }
             }

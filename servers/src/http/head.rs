@@ -130,6 +130,13 @@ const TARGET_TOO_LONG: Refusal =
     Refusal::new(StatusCode::URI_TOO_LONG, "the target is longer than this server takes");
 
 impl<'a> Request<'a> {
+    /// The request whose head was kept, as [`Request::bytes`] gave it, while its answer was made.
+    #[must_use]
+    pub fn again(bytes: &'a [u8]) -> Option<Self> {
+        let any = HeadLimits { bytes: bytes.len(), fields: MOST_FIELDS, target: bytes.len() };
+        Self::parse(bytes, any).ok().flatten().map(|(_, request)| request)
+    }
+
     /// Parses the head at the front of `bytes`. Answers it and how many bytes it takes, or nothing
     /// where it is not whole.
     ///

@@ -1,0 +1,147 @@
+//! What a client gets of what is at a path: all of it, a part, the news that it has it already, or
+//! where else to look.
+
+use std::ops::Range;
+
+use http::StatusCode;
+use http::header::{CONTENT_RANGE, CONTENT_TYPE, HeaderValue, LOCATION};
+
+use super::asked::Asked;
+use super::conditions::{Verdict, evaluate};
+use super::document::{Content, Document, Resource, Variant};
+use super::download::{Download, Part};
+use super::negotiation::Accepted;
+use super::path::FilePath;
+use super::ranges::{Boundary, Parts, Selection, content_range, content_range_of_none, select};
+use crate::http::{Answer, Exchange, Field, Handler, Request};
+
+/// Answers a request with what is at its path.
+pub fn with<H: Handler<Body = Download>>(
+    resource: &Resource,
+    request: &Request<'_>,
+    path: &FilePath<'_>,
+    exchange: Exchange<'_, '_, H>,
+) -> Answer<H> {
+    match resource {
+        Resource::File(document) => file(document, request, exchange),
+        Resource::Directory => redirect(&path.location(request.query()), exchange),
+        Resource::Listing(_) => exchange.explain(StatusCode::NOT_FOUND, "no listing yet"),
+    }
+}
+
+/// 301: the slash is missing (RFC 9110 15.4.2).
+fn redirect<H: Handler>(location: &str, exchange: Exchange<'_, '_, H>) -> Answer<H> {
+    match HeaderValue::from_str(location) {
+        Ok(location) => {
+            exchange.respond(StatusCode::MOVED_PERMANENTLY, &[(LOCATION, location)], b"")
+        }
+        Err(_) => exchange.explain(StatusCode::NOT_FOUND, "nothing is here"),
+    }
+}
+
+fn file<H: Handler<Body = Download>>(
+    document: &Document,
+    request: &Request<'_>,
+    exchange: Exchange<'_, '_, H>,
+) -> Answer<H> {
+    let asked = Asked::of(request.method(), request.fields());
+    let accepted = Accepted::of(&asked.accept_encoding);
+    let coding = accepted.best_of(document.codings());
+    let Some(variant) = coding.and_then(|coding| document.in_coding(coding)) else {
+        return exchange.explain(StatusCode::NOT_ACCEPTABLE, "not in a coding that is accepted");
+    };
+    match evaluate(&asked, &variant.validators, exchange.time_of_day()) {
+        Verdict::Proceed => match select(asked.range, variant.content.length()) {
+            Selection::Whole => whole(variant, exchange),
+            Selection::One(range) => {
+                let length = variant.content.length();
+                let field = (CONTENT_RANGE, content_range(&range, length));
+                part(variant, range.end - range.start, [Part::Bytes(range)], field, exchange)
+            }
+            Selection::Several(ranges) => several(document, variant, ranges, exchange),
+            Selection::Unsatisfiable => unsatisfiable(variant, exchange),
+        },
+        Verdict::ProceedIgnoringRange => whole(variant, exchange),
+        Verdict::NotModified => exchange.respond_prepared(&variant.not_modified, b""),
+        Verdict::PreconditionFailed => {
+            exchange.explain(StatusCode::PRECONDITION_FAILED, "the file is another one by now")
+        }
+    }
+}
+
+fn whole<H: Handler<Body = Download>>(
+    variant: &Variant,
+    exchange: Exchange<'_, '_, H>,
+) -> Answer<H> {
+    match &variant.content {
+        Content::Held(bytes) => exchange.respond_prepared(&variant.whole, bytes),
+        Content::Open(file, meta) => {
+            let all = Part::Bytes(0..meta.size);
+            exchange.stream_prepared(&variant.whole, Download::new(file, *meta, [all]))
+        }
+    }
+}
+
+/// 206 with so many bytes of a body that is made of parts.
+fn part<H: Handler<Body = Download>>(
+    variant: &Variant,
+    length: u64,
+    parts: impl IntoIterator<Item = Part>,
+    field: Field,
+    exchange: Exchange<'_, '_, H>,
+) -> Answer<H> {
+    // The content type of several parts takes the place of the file's.
+    let own = variant.fields.iter().filter(|(name, _)| *name != field.0);
+    let fields: Vec<_> = own.cloned().chain([field.clone()]).collect();
+    match &variant.content {
+        Content::Held(bytes) => {
+            let mut body = Vec::with_capacity(usize::try_from(length).unwrap_or(0));
+            for part in parts {
+                match part {
+                    Part::Text(text) => body.extend_from_slice(&text),
+                    Part::Bytes(range) => body.extend_from_slice(slice(bytes, &range)),
+                }
+            }
+            exchange.respond(StatusCode::PARTIAL_CONTENT, &fields, &body)
+        }
+        Content::Open(file, meta) => {
+            let download = Download::new(file, *meta, parts);
+            exchange.stream(StatusCode::PARTIAL_CONTENT, &fields, Some(length), download)
+        }
+    }
+}
+
+/// No range ends behind the file it was made for.
+fn slice<'a>(bytes: &'a [u8], range: &Range<u64>) -> &'a [u8] {
+    let at = |place: u64| usize::try_from(place).unwrap_or(usize::MAX);
+    bytes.get(at(range.start)..at(range.end)).unwrap_or_default()
+}
+
+fn several<H: Handler<Body = Download>>(
+    document: &Document,
+    variant: &Variant,
+    ranges: Vec<Range<u64>>,
+    exchange: Exchange<'_, '_, H>,
+) -> Answer<H> {
+    let media_type = document.content_type().clone();
+    let length = variant.content.length();
+    let parts = Parts::new(Boundary::new(), media_type, length, ranges);
+    let mut body = Vec::new();
+    for (at, range) in parts.ranges().iter().enumerate() {
+        let mut head = Vec::new();
+        parts.push_head(at, &mut head);
+        body.push(Part::Text(head));
+        body.push(Part::Bytes(range.clone()));
+    }
+    let mut end = Vec::new();
+    parts.push_end(&mut end);
+    body.push(Part::Text(end));
+    let field = (CONTENT_TYPE, parts.content_type());
+    part(variant, parts.content_length(), body, field, exchange)
+}
+
+/// 416, and how long the file is (RFC 9110 15.5.17).
+fn unsatisfiable<H: Handler>(variant: &Variant, exchange: Exchange<'_, '_, H>) -> Answer<H> {
+    let field = (CONTENT_RANGE, content_range_of_none(variant.content.length()));
+    exchange.respond(StatusCode::RANGE_NOT_SATISFIABLE, &[field], b"")
+}
