@@ -164,7 +164,8 @@ pub fn content_range_of_none(length: u64) -> HeaderValue {
     header(text)
 }
 
-fn push_content_range(text: &mut Vec<u8>, range: &Range<u64>, length: u64) {
+/// Writes what [`content_range`] makes a value of, for those who write heads themselves.
+pub fn push_content_range(text: &mut Vec<u8>, range: &Range<u64>, length: u64) {
     text.extend_from_slice(b"bytes ");
     push_number(text, range.start);
     text.push(b'-');
