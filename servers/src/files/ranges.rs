@@ -318,7 +318,7 @@ mod tests {
         assert_eq!(of("bytes= 0-0, -1"), Selection::Several(ends));
         let middle = vec![0..1000, 4500..5500, 9000..10_000];
         assert_eq!(of("bytes= 0-999, 4500-5499, -1000"), Selection::Several(middle));
-        // Several ways of saying bytes 500 to 999 (14.1.2, as errata have it).
+        // Several ways of saying bytes 500 to 999 (14.1.2).
         assert_one("bytes=500-600,601-999", 500..1000);
         assert_one("bytes=500-700,601-999", 500..1000);
     }
