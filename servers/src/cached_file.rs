@@ -22,10 +22,11 @@ use crate::cli::{self, Common};
 use crate::files::download::{Download, PIECE, Read};
 use crate::files::loader::{CacheRule, LoadError, Loaded, Loader, Settings};
 use crate::files::path::{DotFiles, FilePath, PathError};
+use crate::files::refresh::{self, Freshness};
+use crate::files::reply::{self, Query};
 use crate::files::root::Root;
 use crate::files::store::{Found, Joined, Landing, Store};
 use crate::files::watch::Watch;
-use crate::files::{refresh, reply};
 use crate::http::{
     Answer, BodyWriter, Exchange, Handler, Http, Limits, Refusal, Request, Written, serve,
 };
@@ -44,6 +45,7 @@ pub struct CachedFile {
 pub struct Files {
     store: Arc<Store<Loaded, Waiter>>,
     loader: Arc<Loader>,
+    freshness: Arc<Freshness>,
     dot_files: DotFiles,
 }
 
@@ -105,7 +107,10 @@ impl Handler for CachedFile {
             Err(PathError::NotFound) => return Ok(not_found(exchange)),
         };
         Ok(match self.files.store.find(&path.key()) {
-            Found::Value(loaded) => reply::with(&loaded.resource, request, &path, exchange),
+            Found::Value(loaded) => {
+                let is_stale = self.files.freshness.is_stale();
+                reply::with(&loaded.resource, Query { request, path: &path, is_stale }, exchange)
+            }
             Found::Absent => not_found(exchange),
             Found::Unknown => self.look_for(&path, request, exchange),
         })
@@ -123,7 +128,8 @@ impl Handler for CachedFile {
         let (Some(request), Some(Ok(path))) = (again, path) else { return Err(FORGOTTEN) };
         Ok(match reply {
             Disk::Loaded(Fetched::Something(loaded)) => {
-                reply::with(&loaded.resource, &request, &path, exchange)
+                let query = Query { request: &request, path: &path, is_stale: false };
+                reply::with(&loaded.resource, query, exchange)
             }
             Disk::Loaded(Fetched::Nothing) => not_found(exchange),
             Disk::Loaded(Fetched::Busy) | Disk::Failed(_) => exchange.unavailable(),
@@ -179,7 +185,8 @@ impl CachedFile {
         let key = path.key();
         match self.files.take(&key, now) {
             Some(Fetched::Something(loaded)) => {
-                return reply::with(&loaded.resource, request, path, exchange);
+                let query = Query { request, path, is_stale: false };
+                return reply::with(&loaded.resource, query, exchange);
             }
             Some(Fetched::Nothing) => return not_found(exchange),
             Some(Fetched::Busy | Fetched::Broken) | None => {}
@@ -200,10 +207,16 @@ impl Files {
         let watch = Watch::new().inspect_err(|error| {
             warn!(%error, "changes of files are not heard of, but found by looking again");
         });
-        let loader = Loader::new(Root::open(&options.root)?, watch.ok(), settings);
+        let root = Root::open(&options.root).map_err(|error| {
+            let path = options.root.display();
+            io::Error::new(error.kind(), format!("cannot serve the directory `{path}`: {error}"))
+        })?;
+        let store = Arc::new(Store::new(options.cache));
+        let loader = Arc::new(Loader::new(root, watch.ok(), settings));
         Ok(Self {
-            store: Arc::new(Store::new(options.cache)),
-            loader: Arc::new(loader),
+            freshness: refresh::start(&store, &loader, options.refresh)?,
+            store,
+            loader,
             dot_files: if options.hidden { DotFiles::Served } else { DotFiles::Hidden },
         })
     }
@@ -315,7 +328,6 @@ pub fn main() -> ExitCode {
         |options: &Options| &options.common,
         |server: Server<Http<CachedFile>>, options| {
             let files = Arc::new(Files::of(&options)?);
-            refresh::start(&files.store, &files.loader, options.refresh)?;
             let client = |_peer: &_| CachedFile::new(&files);
             serve(server, options.limits, |_worker| Scratch::default(), client)
         },
