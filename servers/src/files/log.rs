@@ -26,7 +26,7 @@ use signal_hook::consts::SIGUSR1;
 use signal_hook::{SigId, flag, low_level};
 
 use line::Clock;
-pub use line::{Asked, Format, Note};
+pub use line::{Format, Note, Said};
 use writer::Writer;
 
 /// How long a line waits for company. Who follows the log with `tail` sees no delay, and at full

@@ -8,7 +8,6 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use fsm_runtime::Peer;
 use http::StatusCode;
 use httpdate::HttpDate;
-use memchr::{memchr, memchr_iter, memrchr};
 
 use crate::http::Request;
 
@@ -35,65 +34,28 @@ pub enum Format {
 
 /// What a request says of itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Asked<'a> {
-    /// `GET`.
-    pub method: &'a [u8],
-    /// The target as it was sent.
-    pub target: &'a [u8],
-    /// `HTTP/1.1`.
-    pub version: &'a [u8],
+pub struct Said<'a> {
+    /// `GET /path HTTP/1.1`, as it was sent.
+    pub line: &'a [u8],
     /// The page that leads here.
     pub referer: Option<&'a [u8]>,
     /// The client's program.
     pub user_agent: Option<&'a [u8]>,
 }
 
-impl<'a> Asked<'a> {
+impl<'a> Said<'a> {
     /// What the head of a request says.
     #[must_use]
-    pub fn of(request: &Request<'a>) -> Self {
-        Self::read(request.bytes())
+    pub fn by(request: &Request<'a>) -> Self {
+        let (referer, user_agent) = (request.referer(), request.user_agent());
+        Self { line: request.first_line(), referer, user_agent }
     }
 
-    /// Reads a head that was found to be one.
-    fn read(head: &'a [u8]) -> Self {
-        let mut ends = memchr_iter(b'\n', head);
-        let mut from = ends.next().unwrap_or(head.len());
-        let line = head[..from].trim_ascii_end();
-        let method = memchr(b' ', line).unwrap_or(line.len());
-        let version = memrchr(b' ', line).filter(|at| *at > method).unwrap_or(line.len());
-        let mut asked = Self {
-            method: &line[..method],
-            target: line.get(method + 1..version).unwrap_or_default(),
-            version: line.get(version + 1..).unwrap_or_default(),
-            referer: None,
-            user_agent: None,
-        };
-        for end in ends {
-            asked.read_field(&head[from + 1..end]);
-            from = end;
-        }
-        asked
+    /// The method, the target and the version, as far as they are there.
+    fn words(&self) -> [&'a [u8]; 3] {
+        let mut words = self.line.splitn(3, |byte| *byte == b' ');
+        [(); 3].map(|()| words.next().unwrap_or_default())
     }
-
-    /// The first field of a name counts.
-    #[inline]
-    fn read_field(&mut self, line: &'a [u8]) {
-        match line.first() {
-            Some(b'u' | b'U') if self.user_agent.is_none() => {
-                self.user_agent = value_of(line, b"user-agent:");
-            }
-            Some(b'r' | b'R') if self.referer.is_none() => {
-                self.referer = value_of(line, b"referer:");
-            }
-            _ => {}
-        }
-    }
-}
-
-fn value_of<'a>(line: &'a [u8], name: &[u8]) -> Option<&'a [u8]> {
-    let (start, value) = line.split_at_checked(name.len())?;
-    start.eq_ignore_ascii_case(name).then(|| value.trim_ascii())
 }
 
 /// What a connection keeps for the line of its present request, in one piece of memory that it
@@ -128,46 +90,46 @@ impl Note {
     }
 
     /// Keeps what a request says until it is answered.
-    pub fn ask(&mut self, asked: &Asked<'_>) {
+    pub fn ask(&mut self, said: &Said<'_>) {
         self.text.truncate(self.opening);
         match self.format {
-            Format::Combined => self.ask_combined(asked),
-            Format::Json => self.ask_json(Some(asked)),
+            Format::Combined => self.ask_combined(said),
+            Format::Json => self.ask_json(Some(said)),
         }
     }
 
     #[inline]
-    fn ask_combined(&mut self, asked: &Asked<'_>) {
+    fn ask_combined(&mut self, said: &Said<'_>) {
         let text = &mut self.text;
         text.extend_from_slice(b"] \"");
-        escape(text, asked.method);
-        text.push(b' ');
-        escape(text, asked.target);
-        text.push(b' ');
-        escape(text, asked.version);
+        escape(text, said.line);
         text.extend_from_slice(b"\" ");
         self.status_at = text.len();
         text.extend_from_slice(b" \"");
-        escape_field(text, asked.referer);
+        escape_field(text, said.referer);
         text.extend_from_slice(b"\" \"");
-        escape_field(text, asked.user_agent);
+        escape_field(text, said.user_agent);
         text.extend_from_slice(b"\"\n");
     }
 
-    fn ask_json(&mut self, asked: Option<&Asked<'_>>) {
+    fn ask_json(&mut self, said: Option<&Said<'_>>) {
+        let [method, target, version] = match said.map(Said::words) {
+            Some(words) => words.map(Some),
+            None => [None; 3],
+        };
         let text = &mut self.text;
         text.extend_from_slice(b"\",\"method\":");
-        write_json(text, asked.map(|asked| asked.method));
+        write_json(text, method);
         text.extend_from_slice(b",\"target\":");
-        write_json(text, asked.map(|asked| asked.target));
+        write_json(text, target);
         text.extend_from_slice(b",\"version\":");
-        write_json(text, asked.map(|asked| asked.version));
+        write_json(text, version);
         text.extend_from_slice(b",\"status\":");
         self.status_at = text.len();
         text.extend_from_slice(b",\"referer\":");
-        write_json_field(text, asked.and_then(|asked| asked.referer));
+        write_json_field(text, said.and_then(|said| said.referer));
         text.extend_from_slice(b",\"user_agent\":");
-        write_json_field(text, asked.and_then(|asked| asked.user_agent));
+        write_json_field(text, said.and_then(|said| said.user_agent));
         text.extend_from_slice(b"}\n");
     }
 
@@ -326,42 +288,36 @@ impl Clock {
 mod tests {
     use super::*;
 
-    const HEAD: &[u8] =
-        b"GET /a?b HTTP/1.1\r\nHost: x\r\nREFERER:  http://x/ \r\nuser-agent: one\r\n\
-        User-Agent: two\r\nRange: bytes=0-\r\nUpgrade: h2c\r\n\r\n";
+    const SAID: Said<'_> =
+        Said { line: b"GET /a?b HTTP/1.1", referer: Some(b"http://x/"), user_agent: Some(b"one") };
 
-    fn line_of(format: Format, asked: Option<&Asked<'_>>) -> String {
+    fn line_of(format: Format, said: Option<&Said<'_>>) -> String {
         let mut note = Note::new(format, &Peer::Tcp(([127, 0, 0, 1], 4000).into()));
-        if let Some(asked) = asked {
-            note.ask(asked);
+        if let Some(said) = said {
+            note.ask(said);
         }
         let mut lines = Vec::new();
         let mut clock = Clock::new(format);
         let time = clock.at(UNIX_EPOCH + Duration::from_secs(784_111_777));
-        note.write_line(&mut lines, time, StatusCode::OK, asked.map(|_| 12));
+        note.write_line(&mut lines, time, StatusCode::OK, said.map(|_| 12));
         String::from_utf8(lines).unwrap()
     }
 
     #[test]
-    fn a_head_says_what_is_logged() {
-        let asked = Asked::read(HEAD);
-        assert_eq!((asked.method, asked.target), (&b"GET"[..], &b"/a?b"[..]));
-        assert_eq!(asked.version, b"HTTP/1.1");
-        assert_eq!(asked.referer, Some(&b"http://x/"[..]));
-        assert_eq!(asked.user_agent, Some(&b"one"[..]));
-    }
-
-    #[test]
-    fn what_is_no_head_is_read_without_harm() {
-        for head in [&b""[..], b"\n", b"GET", b"GET \r\n", b"GET /\r\n", b"\r\n\r\n", b"u\nr\n"] {
-            let asked = Asked::read(head);
-            assert_eq!(asked.version, b"", "{head:?}");
+    fn what_is_no_first_line_is_read_without_harm() {
+        for (line, words) in [
+            (&b""[..], [&b""[..], b"", b""]),
+            (b"GET", [b"GET", b"", b""]),
+            (b" ", [b"", b"", b""]),
+            (b"A B C D", [b"A", b"B", b"C D"]),
+        ] {
+            assert_eq!(Said { line, ..SAID }.words(), words);
         }
     }
 
     #[test]
     fn lines_are_as_apache_writes_them() {
-        let line = line_of(Format::Combined, Some(&Asked::read(HEAD)));
+        let line = line_of(Format::Combined, Some(&SAID));
         let right = "127.0.0.1 - - [06/Nov/1994:08:49:37 +0000] \"GET /a?b HTTP/1.1\" 200 12 \
                      \"http://x/\" \"one\"\n";
         assert_eq!(line, right);
@@ -372,7 +328,7 @@ mod tests {
 
     #[test]
     fn lines_are_objects() {
-        let line = line_of(Format::Json, Some(&Asked::read(HEAD)));
+        let line = line_of(Format::Json, Some(&SAID));
         let right = "{\"peer\":\"127.0.0.1\",\"time\":\"1994-11-06T08:49:37Z\",\"method\":\"GET\",\
                      \"target\":\"/a?b\",\"version\":\"HTTP/1.1\",\"status\":200,\"bytes\":12,\
                      \"referer\":\"http://x/\",\"user_agent\":\"one\"}\n";
@@ -386,19 +342,13 @@ mod tests {
     fn nobody_can_forge_a_line() {
         for byte in 0..=u8::MAX {
             let value = [b'a', byte, b'b'];
-            let asked = Asked {
-                method: &value,
-                target: &value,
-                version: &value,
-                referer: Some(&value),
-                user_agent: Some(&value),
-            };
-            let line = line_of(Format::Combined, Some(&asked));
+            let said = Said { line: &value, referer: Some(&value), user_agent: Some(&value) };
+            let line = line_of(Format::Combined, Some(&said));
             assert!(line.strip_suffix('\n').is_some_and(|line| line.bytes().all(|b| b >= b' ')));
             assert_eq!(line.matches('"').count(), 6, "{line}");
             let escaped = format!("a\\x{byte:02x}b");
             assert_eq!(line.contains(&escaped), !is_plain(byte), "{line}");
-            let line = line_of(Format::Json, Some(&asked));
+            let line = line_of(Format::Json, Some(&said));
             assert_eq!(line.matches('\n').count(), 1);
             let object: serde_json::Value = serde_json::from_str(&line).unwrap();
             assert_eq!(object["referer"], *String::from_utf8_lossy(&value));
@@ -408,15 +358,15 @@ mod tests {
     #[test]
     fn long_fields_are_cut_and_held_no_longer_than_needed() {
         let long = vec![b'"'; 9000];
-        let asked = Asked { user_agent: Some(&long), ..Asked::read(HEAD) };
-        let line = line_of(Format::Combined, Some(&asked));
+        let said = Said { user_agent: Some(&long), ..SAID };
+        let line = line_of(Format::Combined, Some(&said));
         assert!(line.ends_with("\\x22...\"\n"));
         assert!(line.len() < 4 * FIELD + 200);
         let object: serde_json::Value =
-            serde_json::from_str(&line_of(Format::Json, Some(&asked))).unwrap();
+            serde_json::from_str(&line_of(Format::Json, Some(&said))).unwrap();
         assert_eq!(object["user_agent"].as_str().map(str::len), Some(FIELD + 3));
         let mut note = Note::new(Format::Combined, &Peer::Unix);
-        note.ask(&asked);
+        note.ask(&said);
         assert!(note.text.capacity() > KEPT);
         note.forget();
         assert!(note.text.capacity() <= KEPT);

@@ -5,16 +5,18 @@ use std::sync::mpsc::{Receiver, Sender};
 use std::time::UNIX_EPOCH;
 use std::{env, fs, process};
 
-use fsm_runtime::Peer;
+use fsm_runtime::testing::Driver;
+use fsm_runtime::{OperationError, Peer};
+use http::Method;
 use tracing_subscriber::fmt;
 
 use super::*;
+use crate::http::{Answer, Client, Exchange, Handler, Http, Limits, Refusal, Request, Shared};
 
 const STATUS: StatusCode = StatusCode::OK;
 
-fn asked(target: &str) -> Asked<'_> {
-    let (method, version) = (b"GET", b"HTTP/1.1");
-    Asked { method, target: target.as_bytes(), version, referer: None, user_agent: None }
+fn said(line: &str) -> Said<'_> {
+    Said { line: line.as_bytes(), referer: None, user_agent: None }
 }
 
 /// A path of this test's own, at which nothing is.
@@ -26,7 +28,7 @@ fn path_of(name: &str) -> PathBuf {
 
 fn say(lines: &mut Lines, target: &str) {
     let mut note = Note::new(Format::Combined, &Peer::Unix);
-    note.ask(&asked(target));
+    note.ask(&said(&format!("GET {target} HTTP/1.1")));
     lines.push(&mut note, STATUS, Some(1), UNIX_EPOCH);
 }
 
@@ -84,7 +86,7 @@ fn a_note_is_used_once() {
     let (mut writer, buffers, written) = writer();
     let mut lines = lines_of(&buffers);
     let mut note = Note::new(Format::Combined, &Peer::Unix);
-    note.ask(&asked("/once"));
+    note.ask(&said("GET /once HTTP/1.1"));
     lines.push(&mut note, STATUS, None, UNIX_EPOCH);
     lines.push(&mut note, StatusCode::BAD_REQUEST, None, UNIX_EPOCH);
     writer.round();
@@ -163,6 +165,65 @@ fn a_full_disk_and_a_reader_that_hangs_keep_nobody() {
 fn a_path_that_cannot_be_opened_is_said_at_once() {
     let path = path_of("no-folder").join("log");
     assert!(Log::open(&path, Format::Combined).is_err());
+}
+
+/// A server that answers nothing but writes its log.
+struct Logging(Note);
+
+impl Handler for Logging {
+    const METHODS: &'static [Method] = &[Method::GET, Method::HEAD];
+    type Shared = Lines;
+    type Reply = Result<(), OperationError>;
+    type Upload = ();
+    type Body = ();
+
+    fn asked(&mut self, request: &Request<'_>, _lines: &mut Lines) {
+        self.0.ask(&Said::by(request));
+    }
+
+    fn answered(
+        &mut self,
+        status: StatusCode,
+        bytes: Option<u64>,
+        now: SystemTime,
+        lines: &mut Lines,
+    ) {
+        lines.push(&mut self.0, status, bytes, now);
+    }
+
+    fn answer(
+        &mut self,
+        _request: &Request<'_>,
+        exchange: Exchange<'_, '_, Self>,
+    ) -> Result<Answer<Self>, Refusal> {
+        Ok(exchange.respond(StatusCode::OK, &[], b"twelve bytes"))
+    }
+}
+
+#[test]
+fn what_clients_ask_and_get_is_in_the_log() {
+    let (mut writer, buffers, written) = writer();
+    let note = Note::new(Format::Combined, &Peer::Tcp(([127, 0, 0, 1], 4000).into()));
+    let client = Client::new(Logging(note), &Limits::default().into());
+    let shared = Shared::new(lines_of(&buffers));
+    let mut driver = Driver::<Http<Logging>>::with_shared(client, shared);
+    driver.time_of_day(Duration::from_secs(784_111_777));
+    driver.input(
+        b"GET /a?b HTTP/1.1\r\nHost: x\r\nREFERER:  http://x/ \r\nuser-agent: one\r\n\
+        User-Agent: two\r\nRange: bytes=0-\r\nUpgrade: h2c\r\n\r\n",
+    );
+    driver.input(b"HEAD / HTTP/1.1\r\nHost: x\r\n\r\n");
+    driver.input(b"PUT / HTTP/1.1\r\nHost: x\r\n\r\n");
+    driver.input(b"GET /\x1b HTTP/1.1\r\n\r\n");
+    writer.round();
+    let start = "127.0.0.1 - - [06/Nov/1994:08:49:37 +0000] ";
+    let text = written.recv().unwrap();
+    let lines: Vec<_> = text.lines().map(|line| line.strip_prefix(start).unwrap()).collect();
+    assert_eq!(lines[0], "\"GET /a?b HTTP/1.1\" 200 12 \"http://x/\" \"one\"");
+    assert_eq!(lines[1], "\"HEAD / HTTP/1.1\" 200 0 \"-\" \"-\"");
+    assert!(lines[2].starts_with("\"PUT / HTTP/1.1\" 405 "), "{text}");
+    assert!(lines[3].starts_with("\"-\" 400 "), "{text}");
+    assert_eq!(lines.len(), 4);
 }
 
 /// A writer whose rounds the test makes.
