@@ -333,8 +333,8 @@ impl<H: Handler> Client<H> {
 
     /// Tells the handler of the head that was written, if one was.
     fn tell_answered(&mut self, io: &mut Io<'_, Http<H>>) {
-        if let Some((status, bytes)) = self.terms.answered.take() {
-            self.handler.answered(status, bytes, &mut io.shared.handler);
+        if let Some((status, bytes, now)) = self.terms.answered.take() {
+            self.handler.answered(status, bytes, now, &mut io.shared.handler);
         }
     }
 

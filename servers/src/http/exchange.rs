@@ -44,9 +44,9 @@ pub(super) struct Terms {
     pub(super) is_head: bool,
     /// Another request may follow.
     pub(super) persists: bool,
-    /// The status of the head that was written and the bytes of its body, where that is known,
-    /// until the handler has been told.
-    pub(super) answered: Option<(StatusCode, Option<u64>)>,
+    /// The status of the head that was written, the bytes of its body, where that is known, and
+    /// when, until the handler has been told.
+    pub(super) answered: Option<(StatusCode, Option<u64>, SystemTime)>,
 }
 
 impl Terms {
@@ -247,8 +247,8 @@ impl<H: Handler> Exchange<'_, '_, H> {
     /// Writes what every head has around the fields of its own.
     fn write(&mut self, status: StatusCode, outgoing: Outgoing, fields: impl FnOnce(&mut Vec<u8>)) {
         self.terms.persists &= outgoing != Outgoing::UntilClose && !self.io.draining();
-        self.terms.answered = Some((status, self.terms.length_of(status, outgoing)));
         let now = self.io.time_of_day();
+        self.terms.answered = Some((status, self.terms.length_of(status, outgoing), now));
         let Shared { date, head, .. } = &mut *self.io.shared;
         head.clear();
         write_status(head, status);
