@@ -4,6 +4,7 @@
 //! of it is mapped into memory. [`read_resident`] and [`Snapshot::of_resident`] never wait for a
 //! disk; the rest may.
 
+use std::fmt;
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt as _;
@@ -30,7 +31,7 @@ const CLOCK: ClockId = ClockId::RealtimeCoarse;
 const CLOCK: ClockId = ClockId::Realtime;
 
 /// A file's content together with what the file was.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Snapshot {
     /// All of it: as many as `meta.size` says.
     pub bytes: Vec<u8>,
@@ -72,6 +73,15 @@ impl Snapshot {
     /// As for [`Snapshot::of`].
     pub fn of_resident(file: &File, limit: u64) -> io::Result<Option<Self>> {
         attempt(file, limit, |offset, buffer| read_resident(file, offset, buffer))
+    }
+}
+
+impl fmt::Debug for Snapshot {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // The bytes may be a megabyte.
+        let mut fields = formatter.debug_struct("Snapshot");
+        fields.field("meta", &self.meta).field("is_settled", &self.is_settled);
+        fields.finish_non_exhaustive()
     }
 }
 
