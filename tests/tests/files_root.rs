@@ -76,7 +76,7 @@ enum Found {
     File(String),
     /// A directory, by its number.
     Directory(u64),
-    NotFound,
+    Nothing,
     Exhausted,
     Failed(io::ErrorKind),
 }
@@ -92,7 +92,7 @@ impl Found {
                 assert_eq!(meta.kind, Kind::Directory);
                 Self::Directory(meta.ino)
             }
-            Err(OpenError::NotFound) => Self::NotFound,
+            Err(OpenError::NotFound) => Self::Nothing,
             Err(OpenError::Exhausted) => Self::Exhausted,
             Err(OpenError::Io(error)) => Self::Failed(error.kind()),
         }
@@ -126,12 +126,12 @@ fn files_and_directories_are_told_apart() {
     assert_eq!(tree.found("d/e/"), Found::directory(tree.root().join("d/e")));
     assert_eq!(tree.found("d/e/.."), Found::directory(tree.root().join("d")));
     for nothing in ["b", "d/x", "a/b", "a/", "a/.", "x/../a", "a\0", "/a", "..", "d/../../root/a"] {
-        assert_eq!(tree.found(nothing), Found::NotFound, "{nothing}");
+        assert_eq!(tree.found(nothing), Found::Nothing, "{nothing}");
     }
     let outside = format!("{}/a", tree.root().display());
-    assert_eq!(tree.found(&outside), Found::NotFound, "absolute");
-    assert_eq!(tree.found(&"n".repeat(256)), Found::NotFound);
-    assert_eq!(tree.found(&"n/".repeat(3000)), Found::NotFound);
+    assert_eq!(tree.found(&outside), Found::Nothing, "absolute");
+    assert_eq!(tree.found(&"n".repeat(256)), Found::Nothing);
+    assert_eq!(tree.found(&"n/".repeat(3000)), Found::Nothing);
 }
 
 #[test]
@@ -162,7 +162,7 @@ fn links_work_within_the_root() {
     assert_eq!(tree.found("to_d"), Found::directory(tree.root().join("d")));
     assert_eq!(tree.found("d/itself"), Found::directory(tree.root()));
     for nothing in ["to_a/", "slashed", "absolute/", "to_a/x", "d/up/x"] {
-        assert_eq!(tree.found(nothing), Found::NotFound, "{nothing}");
+        assert_eq!(tree.found(nothing), Found::Nothing, "{nothing}");
     }
 }
 
@@ -202,7 +202,7 @@ fn links_that_lead_out_are_not_found() {
         "descriptor",
         "d/../../outside/secret",
     ] {
-        assert_eq!(tree.found(path), Found::NotFound, "{path}");
+        assert_eq!(tree.found(path), Found::Nothing, "{path}");
     }
 }
 
@@ -217,7 +217,7 @@ fn magic_links_are_not_followed() {
         let root = root.unwrap();
         for path in ["root/etc/passwd", "cwd", "exe", &descriptor] {
             let found = Found::of(root.open_beneath(path.as_bytes()));
-            assert_eq!(found, Found::NotFound, "{path}");
+            assert_eq!(found, Found::Nothing, "{path}");
         }
         assert!(matches!(Found::of(root.open_beneath(b"limits")), Found::File(_)));
     }
@@ -233,12 +233,12 @@ fn forty_links_are_followed_and_no_more() {
     tree.link("loop", "loop").link("ping", "pong").link("pong", "./ping");
     assert_eq!(tree.found("1"), Found::file("end"));
     assert_eq!(tree.found("40"), Found::file("end"));
-    assert_eq!(tree.found("41"), Found::NotFound);
-    assert_eq!(tree.found("loop"), Found::NotFound);
-    assert_eq!(tree.found("ping"), Found::NotFound);
+    assert_eq!(tree.found("41"), Found::Nothing);
+    assert_eq!(tree.found("loop"), Found::Nothing);
+    assert_eq!(tree.found("ping"), Found::Nothing);
     tree.link("here", ".");
     assert_eq!(tree.found(&("here/".repeat(40) + "0")), Found::file("end"));
-    assert_eq!(tree.found(&("here/".repeat(41) + "0")), Found::NotFound);
+    assert_eq!(tree.found(&("here/".repeat(41) + "0")), Found::Nothing);
 }
 
 /// A server that opens a FIFO as if it were a file waits for a writer that never comes.
@@ -252,7 +252,7 @@ fn what_is_no_file_is_not_found_at_once() {
     thread::scope(|threads| {
         threads.spawn(|| {
             for path in ["fifo", "fifo/", "fifo/x", "socket", "to_fifo", "null"] {
-                assert_eq!(tree.found(path), Found::NotFound, "{path}");
+                assert_eq!(tree.found(path), Found::Nothing, "{path}");
             }
             done.store(true, Ordering::Release);
         });
@@ -269,7 +269,7 @@ fn what_is_no_file_is_not_found_at_once() {
     let devices = [Root::open("/dev").unwrap(), Root::open_walking("/dev").unwrap()];
     for root in devices {
         for path in ["null", "zero", "tty", "full"] {
-            assert_eq!(Found::of(root.open_beneath(path.as_bytes())), Found::NotFound, "{path}");
+            assert_eq!(Found::of(root.open_beneath(path.as_bytes())), Found::Nothing, "{path}");
         }
     }
 }
@@ -301,7 +301,7 @@ fn the_root_of_everything_can_be_served() {
         let path = tree.root().canonicalize().unwrap().join("absolute");
         let path = path.to_str().unwrap().trim_start_matches('/').as_bytes();
         assert_eq!(Found::of(root.open_beneath(path)), Found::file("outside"));
-        assert_eq!(Found::of(root.open_beneath(b"../etc/passwd")), Found::NotFound);
+        assert_eq!(Found::of(root.open_beneath(b"../etc/passwd")), Found::Nothing);
     }
 }
 
@@ -326,9 +326,9 @@ fn what_is_cached_is_opened_without_waiting() {
     let cached = |path: &[u8]| root.open_cached(path).map(Found::of);
     assert_eq!(cached(b"d"), Some(Found::directory(tree.root().join("d"))));
     assert_eq!(cached(b""), Some(Found::directory(tree.root())));
-    assert_eq!(cached(b"/d/a"), Some(Found::NotFound));
+    assert_eq!(cached(b"/d/a"), Some(Found::Nothing));
     mkfifoat(CWD, tree.root().join("fifo"), Mode::RUSR).unwrap();
-    assert_eq!(cached(b"fifo"), Some(Found::NotFound));
+    assert_eq!(cached(b"fifo"), Some(Found::Nothing));
 }
 
 /// Files of other file systems, even mounted below the root, may ask somebody else.
@@ -542,7 +542,7 @@ proptest! {
                     let system = system.expect("the system finds what is found");
                     prop_assert_eq!(Found::Directory(*number), Found::directory(system));
                 }
-                Found::NotFound => {
+                Found::Nothing => {
                     prop_assert!(system.is_none() || may_lead_out(&parts, path), "{}", path);
                 }
                 other => prop_assert!(false, "{}: {:?}", path, other),
