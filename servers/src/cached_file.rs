@@ -13,17 +13,19 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use clap::Parser;
-use fsm_runtime::{OperationError, Server, Ticket};
+use fsm_runtime::{OperationError, Peer, Server, Ticket};
 use http::{HeaderValue, Method, StatusCode};
 use humantime::parse_duration;
 use tracing::warn;
 
 use crate::cli::{self, Common};
+use crate::files::document::Resource;
 use crate::files::download::{Download, PIECE, Read};
 use crate::files::loader::{CacheRule, LoadError, Loaded, Loader, Settings};
+use crate::files::log::{Format, Lines, Log, Note, Said};
 use crate::files::path::{DotFiles, FilePath, PathError};
 use crate::files::refresh::{self, Freshness};
-use crate::files::reply::{self, Query};
+use crate::files::reply::{self, Page, PageWish, Query};
 use crate::files::root::Root;
 use crate::files::store::{Found, Joined, Landing, Store};
 use crate::files::watch::Watch;
@@ -39,6 +41,8 @@ pub struct CachedFile {
     files: Arc<Files>,
     /// The head of the request that waits for the disk.
     waiting: Box<[u8]>,
+    /// What the log is told of the present request; none where nothing is logged.
+    note: Option<Note>,
 }
 
 /// What all workers share.
@@ -49,14 +53,18 @@ pub struct Files {
     dot_files: DotFiles,
 }
 
-/// What a worker has for itself: where files are read to, which nobody keeps.
-pub struct Scratch {
+/// What a worker has for itself.
+pub struct Worker {
+    /// Where files are read to, which nobody keeps.
     buffer: Vec<u8>,
+    lines: Option<Lines>,
 }
 
-impl Default for Scratch {
-    fn default() -> Self {
-        Self { buffer: vec![0; PIECE] }
+impl Worker {
+    /// Those of a worker that logs to `log`, if to anything.
+    #[must_use]
+    pub fn new(log: Option<&Log>) -> Self {
+        Self { buffer: vec![0; PIECE], lines: log.map(Log::lines) }
     }
 }
 
@@ -66,6 +74,8 @@ pub enum Disk {
     Loaded(Fetched),
     /// More of a file that is being sent.
     Piece(Read),
+    /// The list of a directory.
+    Listing(Page),
     /// Nothing: the job panicked, or those who waited were too many.
     Failed(OperationError),
 }
@@ -91,10 +101,28 @@ impl fsm_runtime::Reply for Disk {
 
 impl Handler for CachedFile {
     const METHODS: &'static [Method] = &[Method::GET, Method::HEAD];
-    type Shared = Scratch;
+    type Shared = Worker;
     type Reply = Disk;
     type Upload = ();
     type Body = Download;
+
+    fn asked(&mut self, request: &Request<'_>, _worker: &mut Worker) {
+        if let Some(note) = &mut self.note {
+            note.ask(&Said::by(request));
+        }
+    }
+
+    fn answered(
+        &mut self,
+        status: StatusCode,
+        bytes: Option<u64>,
+        now: SystemTime,
+        worker: &mut Worker,
+    ) {
+        if let (Some(note), Some(lines)) = (&mut self.note, &mut worker.lines) {
+            lines.push(note, status, bytes, now);
+        }
+    }
 
     fn answer(
         &mut self,
@@ -109,7 +137,7 @@ impl Handler for CachedFile {
         Ok(match self.files.store.find(&path.key()) {
             Found::Value(loaded) => {
                 let is_stale = self.files.freshness.is_stale();
-                reply::with(&loaded.resource, Query { request, path: &path, is_stale }, exchange)
+                self.answer_with(&loaded, Query { request, path: &path, is_stale }, exchange)
             }
             Found::Absent => not_found(exchange),
             Found::Unknown => self.look_for(&path, request, exchange),
@@ -129,10 +157,11 @@ impl Handler for CachedFile {
         Ok(match reply {
             Disk::Loaded(Fetched::Something(loaded)) => {
                 let query = Query { request: &request, path: &path, is_stale: false };
-                reply::with(&loaded.resource, query, exchange)
+                self.answer_with(&loaded, query, exchange)
             }
             Disk::Loaded(Fetched::Nothing) => not_found(exchange),
             Disk::Loaded(Fetched::Busy) | Disk::Failed(_) => exchange.unavailable(),
+            Disk::Listing(page) => reply::page(&page, exchange),
             Disk::Loaded(Fetched::Broken) | Disk::Piece(_) => {
                 exchange.explain(StatusCode::INTERNAL_SERVER_ERROR, "the disk has failed")
             }
@@ -155,7 +184,7 @@ impl Handler for CachedFile {
     ) -> Written {
         match reply {
             Disk::Piece(read) => body.piece(read, writer),
-            Disk::Loaded(_) | Disk::Failed(_) => writer.break_off(),
+            Disk::Loaded(_) | Disk::Listing(_) | Disk::Failed(_) => writer.break_off(),
         }
     }
 }
@@ -170,8 +199,24 @@ fn not_found(exchange: Exchange<'_, '_, CachedFile>) -> Answer<CachedFile> {
 impl CachedFile {
     /// A client that has asked for nothing yet.
     #[must_use]
-    pub fn new(files: &Arc<Files>) -> Self {
-        Self { files: Arc::clone(files), waiting: Box::default() }
+    pub fn new(files: &Arc<Files>, note: Option<Note>) -> Self {
+        Self { files: Arc::clone(files), waiting: Box::default(), note }
+    }
+
+    /// Answers with what is at the path.
+    fn answer_with(
+        &mut self,
+        loaded: &Arc<Loaded>,
+        query: Query<'_>,
+        exchange: Exchange<'_, '_, Self>,
+    ) -> Answer<Self> {
+        if !matches!(loaded.resource, Resource::Listing(_)) {
+            return reply::with(&loaded.resource, query, exchange);
+        }
+        // Ten thousand names take longer to put in order than others should have to wait.
+        self.waiting = query.request.bytes().into();
+        let (loaded, wish) = (Arc::clone(loaded), PageWish::of(query));
+        exchange.offload(move || Disk::Listing(wish.draw(&loaded.resource)))
     }
 
     /// Nothing is known of the path: takes what is in memory, or waits for the disk.
@@ -186,7 +231,7 @@ impl CachedFile {
         match self.files.take(&key, now) {
             Some(Fetched::Something(loaded)) => {
                 let query = Query { request, path, is_stale: false };
-                return reply::with(&loaded.resource, query, exchange);
+                return self.answer_with(&loaded, query, exchange);
             }
             Some(Fetched::Nothing) => return not_found(exchange),
             Some(Fetched::Busy | Fetched::Broken) | None => {}
@@ -252,7 +297,7 @@ impl Files {
                 let job = move || files.land(landing, now);
                 // Where the pool is full the job is dropped, and with its landing all who wait are
                 // let go.
-                let _ = exchange.offload_shared(job, |_scratch, _done| {});
+                let _ = exchange.offload_shared(job, |_worker, _done| {});
             }
         }
     }
@@ -308,6 +353,23 @@ pub struct Options {
     /// that fits counts
     #[arg(long, value_name = "[END:]VALUE", value_parser = parse_rule)]
     cache_control: Vec<CacheRule>,
+    /// Writes a line for each response to this file, or to standard output for `-`; SIGUSR1 has the
+    /// file opened anew
+    #[arg(long, value_name = "PATH")]
+    access_log: Option<PathBuf>,
+    /// How these lines are written
+    #[arg(long, value_name = "FORMAT", default_value = "combined")]
+    log_format: Format,
+}
+
+impl Options {
+    fn log(&self) -> io::Result<Option<Log>> {
+        let Some(path) = &self.access_log else { return Ok(None) };
+        Log::open(path, self.log_format).map(Some).map_err(|error| {
+            let path = path.display();
+            io::Error::new(error.kind(), format!("cannot log to `{path}`: {error}"))
+        })
+    }
 }
 
 const EXAMPLES: &str = "Examples:
@@ -328,8 +390,10 @@ pub fn main() -> ExitCode {
         |options: &Options| &options.common,
         |server: Server<Http<CachedFile>>, options| {
             let files = Arc::new(Files::of(&options)?);
-            let client = |_peer: &_| CachedFile::new(&files);
-            serve(server, options.limits, |_worker| Scratch::default(), client)
+            let log = options.log()?;
+            let note = |peer: &Peer| log.as_ref().map(|log| Note::new(log.format(), peer));
+            let client = |peer: &Peer| CachedFile::new(&files, note(peer));
+            serve(server, options.limits, |_worker| Worker::new(log.as_ref()), client)
         },
     )
 }

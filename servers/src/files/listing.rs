@@ -321,7 +321,7 @@ impl Display for Size {
         }
         // Tenths, rounded down: 1,023.9 of a unit never reads as 1,024 of it.
         let unit = (self.0.ilog2() / 10) as usize;
-        let tenths = u128::from(self.0) * 10 >> (10 * unit);
+        let tenths = (u128::from(self.0) * 10) >> (10 * unit);
         let (whole, tenth, unit) = (tenths / 10, tenths % 10, UNITS[unit - 1]);
         if whole < 100 {
             write!(formatter, "{whole}.{tenth} {unit}")

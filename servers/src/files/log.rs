@@ -49,8 +49,8 @@ pub struct Log {
     reopens: Option<SigId>,
     /// Dropped to have the writer finish.
     stop: Option<Sender<()>>,
-    /// Ends when the writer has.
-    done: Receiver<()>,
+    /// Ends when the writer has. Only the end of the log listens.
+    done: Mutex<Receiver<()>>,
 }
 
 /// The lines of one worker.
@@ -96,7 +96,7 @@ impl Log {
             writer.run(&stopped);
             drop(done_sender);
         })?;
-        Ok(Self { format, buffers, reopens, stop: Some(stop), done })
+        Ok(Self { format, buffers, reopens, stop: Some(stop), done: Mutex::new(done) })
     }
 
     /// How lines are written; what a [`Note`] is made with.
@@ -121,7 +121,7 @@ impl Drop for Log {
         }
         drop(self.stop.take());
         // Nothing is ever sent: this waits for the writer's end, or for long enough.
-        let _ = self.done.recv_timeout(FAREWELL);
+        let _ = lock(&self.done).recv_timeout(FAREWELL);
     }
 }
 

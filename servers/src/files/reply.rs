@@ -4,12 +4,16 @@
 use std::ops::Range;
 
 use http::StatusCode;
-use http::header::{CONTENT_RANGE, CONTENT_TYPE, HeaderName, HeaderValue, LOCATION};
+use http::header::{
+    CACHE_CONTROL, CONTENT_RANGE, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderName, HeaderValue,
+    LOCATION, X_CONTENT_TYPE_OPTIONS,
+};
 
 use super::asked::Asked;
 use super::conditions::{Verdict, evaluate};
 use super::document::{Content, Document, Resource, Variant};
 use super::download::{Download, Part};
+use super::listing::{self, Order};
 use super::negotiation::Accepted;
 use super::path::FilePath;
 use super::ranges::{Boundary, Parts, Selection, content_range, content_range_of_none, select};
@@ -41,8 +45,64 @@ pub fn with<H: Handler<Body = Download>>(
     match resource {
         Resource::File(document) => file(document, query, exchange),
         Resource::Directory => redirect(&query.path.location(query.request.query()), exchange),
-        Resource::Listing(_) => exchange.explain(StatusCode::NOT_FOUND, "no listing yet"),
+        Resource::Listing(_) => page(&PageWish::of(query).draw(resource), exchange),
     }
+}
+
+/// How somebody wants to see a directory.
+pub struct PageWish {
+    /// The directory's path, with a slash at both ends.
+    path: Vec<u8>,
+    order: Order,
+    is_json: bool,
+}
+
+/// A directory as it was wanted.
+pub struct Page {
+    content_type: &'static str,
+    body: Vec<u8>,
+}
+
+impl PageWish {
+    /// What the query of a request says of it.
+    #[must_use]
+    pub fn of(Query { request, path, .. }: Query<'_>) -> Self {
+        let path = if path.as_bytes().is_empty() {
+            b"/".to_vec()
+        } else {
+            [b"/", path.as_bytes(), b"/"].concat()
+        };
+        let query = request.query();
+        Self { path, order: Order::of(query), is_json: listing::wants_json(query) }
+    }
+
+    /// Draws it; nothing of what is no directory. For long ones that takes milliseconds.
+    #[must_use]
+    pub fn draw(&self, resource: &Resource) -> Page {
+        let Resource::Listing(entries) = resource else {
+            return Page { content_type: "text/plain", body: Vec::new() };
+        };
+        if self.is_json {
+            let body = listing::json(entries, self.order);
+            return Page { content_type: "application/json", body };
+        }
+        let body = listing::html(&self.path, entries, self.order);
+        Page { content_type: "text/html; charset=utf-8", body }
+    }
+}
+
+/// Answers with a directory. It is not to be kept: a name more or less has no date.
+pub fn page<H: Handler>(
+    Page { content_type, body }: &Page,
+    exchange: Exchange<'_, '_, H>,
+) -> Answer<H> {
+    let fields = [
+        (CONTENT_TYPE, HeaderValue::from_static(content_type)),
+        (CACHE_CONTROL, HeaderValue::from_static("no-cache")),
+        (CONTENT_SECURITY_POLICY, HeaderValue::from_static(listing::POLICY)),
+        (X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
+    ];
+    exchange.respond(StatusCode::OK, &fields, body)
 }
 
 /// 301: the slash is missing (RFC 9110 15.4.2).

@@ -22,7 +22,7 @@ const KEPT: usize = 1024;
 const LAST_SECOND: u64 = 253_402_300_799;
 
 /// How lines are written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
 pub enum Format {
     /// Apache's: `PEER - - [TIME] "REQUEST" STATUS BYTES "REFERER" "USER-AGENT"`.
     #[default]
