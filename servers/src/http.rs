@@ -353,7 +353,7 @@ impl<H: Handler> Client<H> {
     /// The client sends no more. Half a head is answered, since it waits for something.
     fn half_a_head(&mut self, rest: &[u8], io: &mut Io<'_, Http<H>>) {
         if !rest.is_empty() {
-            self.refuse_head(Refusal::CUT_OFF, false, io);
+            self.refuse_head(Refusal::CUT_OFF, rest.starts_with(b"HEAD "), io);
         }
     }
 
