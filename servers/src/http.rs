@@ -27,7 +27,9 @@ mod refusal;
 mod target;
 
 pub use body::{Body, Framing};
-pub use exchange::{Absorbed, Absorption, Answer, BodyWriter, Exchange, Field, Shared, Written};
+pub use exchange::{
+    Absorbed, Absorption, Answer, BodyWriter, Exchange, Field, Prepared, Shared, Written,
+};
 pub use handler::{Handler, Incoming, Outgoing};
 pub use head::{HeadLimits, Heads, MOST_FIELDS, Request};
 pub use limits::Limits;
@@ -142,6 +144,7 @@ impl<H: Handler> Client<H> {
         self.requests += 1;
         self.terms = Terms::of(&request);
         self.terms.persists &= self.requests < self.limits.max_requests;
+        self.handler.asked(&request, &mut io.shared.handler);
         if request.expectation == Expectation::Unknown {
             return Err(Refusal::UNEXPECTED);
         }
@@ -149,7 +152,7 @@ impl<H: Handler> Client<H> {
             return self.begin_body(&request, io);
         }
         let answer = self.answer(&request, io)?;
-        Ok(match self.respond(answer) {
+        Ok(match self.respond(answer, io) {
             // The commonest outcome by far, and staying costs nothing.
             HttpRespond::Idle => HttpBegin::Stay,
             respond => HttpBegin::Respond(respond),
@@ -175,7 +178,7 @@ impl<H: Handler> Client<H> {
             None if waits => {
                 self.terms.persists = false;
                 let answer = self.answer(request, io)?;
-                return Ok(HttpBegin::Respond(self.respond(answer)));
+                return Ok(HttpBegin::Respond(self.respond(answer, io)));
             }
             None => Incoming::Unwanted(request.bytes().into()),
         };
@@ -211,7 +214,8 @@ impl<H: Handler> Client<H> {
     }
 
     /// Where an answer leads to.
-    fn respond(&mut self, Answer(answered): Answer<H>) -> HttpRespond<H> {
+    fn respond(&mut self, Answer(answered): Answer<H>, io: &mut Io<'_, Http<H>>) -> HttpRespond<H> {
+        self.tell_answered(io);
         match answered {
             Answered::Whole if self.terms.persists => HttpRespond::Idle,
             Answered::Whole => HttpRespond::Closed,
@@ -281,7 +285,7 @@ impl<H: Handler> Client<H> {
             }
             Incoming::Whole => return Err(Refusal::CUT_OFF),
         };
-        Ok(self.respond(answer))
+        Ok(self.respond(answer, io))
     }
 
     fn reply(
@@ -291,7 +295,7 @@ impl<H: Handler> Client<H> {
     ) -> Result<HttpRespond<H>, Refusal> {
         let exchange = Exchange { io, terms: &mut self.terms };
         let answer = self.handler.reply(reply, exchange)?;
-        Ok(self.respond(answer))
+        Ok(self.respond(answer, io))
     }
 
     fn next_piece(
@@ -329,10 +333,18 @@ impl<H: Handler> Client<H> {
         }
     }
 
+    /// Tells the handler of the head that was written, if one was.
+    fn tell_answered(&mut self, io: &mut Io<'_, Http<H>>) {
+        if let Some((status, bytes, now)) = self.terms.answered.take() {
+            self.handler.answered(status, bytes, now, &mut io.shared.handler);
+        }
+    }
+
     /// Says why the connection ends, and that it does.
     fn refuse(&mut self, Refusal { status, why }: Refusal, io: &mut Io<'_, Http<H>>) {
         self.terms.persists = false;
         Exchange { io, terms: &mut self.terms }.explain(status, why);
+        self.tell_answered(io);
     }
 
     fn refuse_head(&mut self, refusal: Refusal, is_head: bool, io: &mut Io<'_, Http<H>>) {
@@ -370,6 +382,7 @@ impl<H: Handler> Client<H> {
     /// The answer does not come.
     fn try_later(&mut self, io: &mut Io<'_, Http<H>>) -> HttpTryLater {
         Exchange { io, terms: &mut self.terms }.unavailable();
+        self.tell_answered(io);
         if self.terms.persists { HttpTryLater::Idle } else { HttpTryLater::Closed }
     }
 

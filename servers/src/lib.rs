@@ -8,8 +8,10 @@
 //!
 //! [`http`] is no server yet but the machine of one: HTTP/1.1 over whatever answers the requests.
 
+pub mod cached_file;
 pub mod chat;
 pub mod cli;
 pub mod echo;
+pub mod files;
 pub mod http;
 pub mod thank_you;

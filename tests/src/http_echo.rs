@@ -78,7 +78,7 @@ impl Handler for HttpEcho {
                 thread::sleep(Duration::from_millis(number as u64));
                 Ok(number)
             }),
-            "/never" => exchange.wait(|ticket, waiting| waiting.push(ticket)),
+            "/never" => exchange.wait(|exchange, ticket| exchange.shared().push(ticket)),
             "/counted" => stream(exchange, promised, number, false),
             "/chunks" => stream(exchange, None, number, false),
             "/made" => stream(exchange, None, number, true),

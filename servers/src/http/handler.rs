@@ -1,5 +1,7 @@
 //! What answers requests: the part of a server that is not HTTP.
 
+use std::time::SystemTime;
+
 use http::Method;
 
 use super::exchange::{Absorbed, Absorption, Answer, BodyWriter, Exchange, Written};
@@ -58,6 +60,21 @@ pub trait Handler: Sized + 'static {
     type Upload: 'static;
     /// What is kept of a response whose body is on its way.
     type Body: 'static;
+
+    /// Hears of every request with a head that could be understood, before anything else: for logs.
+    fn asked(&mut self, _request: &Request<'_>, _shared: &mut Self::Shared) {}
+
+    /// Hears of every response when its head is written, those of the machine's own included: its
+    /// status, the bytes of its body, where they are known by then, and the time of day. Where the
+    /// head of the request could not be understood, nothing was heard of that before.
+    fn answered(
+        &mut self,
+        _status: http::StatusCode,
+        _bytes: Option<u64>,
+        _now: SystemTime,
+        _shared: &mut Self::Shared,
+    ) {
+    }
 
     /// Answers a request. Its body, if it had one that nobody wanted, has been read and dropped.
     ///

@@ -62,6 +62,8 @@ pub struct Request<'a> {
     bytes: &'a [u8],
     /// Where the first header field begins.
     fields_at: usize,
+    referer: Option<&'a [u8]>,
+    user_agent: Option<&'a [u8]>,
     pub(super) is_http10: bool,
     pub(super) length: BodyLength,
     pub(super) persists: bool,
@@ -131,6 +133,13 @@ const TARGET_TOO_LONG: Refusal =
     Refusal::new(StatusCode::URI_TOO_LONG, "the target is longer than this server takes");
 
 impl<'a> Request<'a> {
+    /// The request whose head was kept, as [`Request::bytes`] gave it, while its answer was made.
+    #[must_use]
+    pub fn again(bytes: &'a [u8]) -> Option<Self> {
+        let any = HeadLimits { bytes: bytes.len(), fields: MOST_FIELDS, target: bytes.len() };
+        Self::parse(bytes, any).ok().flatten().map(|(_, request)| request)
+    }
+
     /// Parses the head at the front of `bytes`. Answers it and how many bytes it takes, or nothing
     /// where it is not whole.
     ///
@@ -171,6 +180,8 @@ impl<'a> Request<'a> {
                 host: target.authority.map_or(host, str::as_bytes),
                 bytes,
                 fields_at,
+                referer: fields.referer,
+                user_agent: fields.user_agent,
                 is_http10,
                 length: fields.length(is_http10)?,
                 persists: fields.persists(is_http10),
@@ -224,6 +235,24 @@ impl<'a> Request<'a> {
     #[must_use]
     pub fn field(&self, name: &str) -> Option<&'a [u8]> {
         self.fields().find_map(|(of, value)| of.eq_ignore_ascii_case(name).then_some(value))
+    }
+
+    /// The first `Referer`, the page that leads here: found already, while [`Request::field`] looks.
+    #[must_use]
+    pub fn referer(&self) -> Option<&'a [u8]> {
+        self.referer
+    }
+
+    /// The first `User-Agent`, found already too.
+    #[must_use]
+    pub fn user_agent(&self) -> Option<&'a [u8]> {
+        self.user_agent
+    }
+
+    /// The first line as it was sent: method, target and version, without its end.
+    #[must_use]
+    pub fn first_line(&self) -> &'a [u8] {
+        self.bytes[..self.fields_at].strip_suffix(b"\r\n").unwrap_or_default()
     }
 
     /// The whole head as it was sent.
@@ -294,6 +323,9 @@ struct Framers<'a> {
     closes: bool,
     keeps_alive: bool,
     expectation: Expectation,
+    // They frame nothing, but every log asks for them, and here they cost next to nothing.
+    referer: Option<&'a [u8]>,
+    user_agent: Option<&'a [u8]>,
 }
 
 impl<'a> Framers<'a> {
@@ -306,6 +338,8 @@ impl<'a> Framers<'a> {
             closes: false,
             keeps_alive: false,
             expectation: Expectation::Nothing,
+            referer: None,
+            user_agent: None,
         };
         for field in fields {
             found.note(field.name, field.value)?;
@@ -330,6 +364,14 @@ impl<'a> Framers<'a> {
                     self.closes |= option.eq_ignore_ascii_case(b"close");
                     self.keeps_alive |= option.eq_ignore_ascii_case(b"keep-alive");
                 }
+                Ok(())
+            }
+            7 if is("referer") => {
+                self.referer = self.referer.or(Some(value.trim_ascii()));
+                Ok(())
+            }
+            10 if is("user-agent") => {
+                self.user_agent = self.user_agent.or(Some(value.trim_ascii()));
                 Ok(())
             }
             12 if is("content-type") => {

@@ -1,0 +1,399 @@
+//! The server of cached files (Tanenbaum 2.2): "if it can be satisfied from the cache, fine, but if
+//! not, a nonblocking disk operation is started".
+//!
+//! The machine is that of HTTP, which has states for waiting and for sending. Here is what answers:
+//! a hit is one look-up and a head and body that were put together beforehand; what the kernel has
+//! in memory is taken without waiting; the rest is fetched by the pool, once for all who ask.
+
+use std::io;
+use std::mem;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use clap::Parser;
+use fsm_runtime::{OperationError, Peer, Server, Ticket};
+use http::{HeaderValue, Method, StatusCode};
+use humantime::parse_duration;
+use tracing::warn;
+
+use crate::cli::{self, Common};
+use crate::files::document::Resource;
+use crate::files::download::{Download, PIECE, Read};
+use crate::files::loader::{CacheRule, LoadError, Loaded, Loader, Settings};
+use crate::files::log::{Format, Lines, Log, Note, Said};
+use crate::files::path::{DotFiles, FilePath, PathError};
+use crate::files::refresh::{self, Freshness};
+use crate::files::reply::{self, Page, PageWish, Query};
+use crate::files::root::Root;
+use crate::files::store::{Found, Joined, Landing, Store};
+use crate::files::watch::Watch;
+use crate::http::{
+    Answer, BodyWriter, Exchange, Handler, Http, Limits, Refusal, Request, Written, serve,
+};
+
+/// Somebody who waits for a file.
+type Waiter = Ticket<Http<CachedFile>>;
+
+/// One client of the server of cached files.
+pub struct CachedFile {
+    files: Arc<Files>,
+    /// The head of the request that waits for the disk.
+    waiting: Box<[u8]>,
+    /// What the log is told of the present request; none where nothing is logged.
+    note: Option<Note>,
+}
+
+/// What all workers share.
+pub struct Files {
+    store: Arc<Store<Loaded, Waiter>>,
+    loader: Arc<Loader>,
+    freshness: Arc<Freshness>,
+    dot_files: DotFiles,
+}
+
+/// What a worker has for itself.
+pub struct Worker {
+    /// Where files are read to, which nobody keeps.
+    buffer: Vec<u8>,
+    lines: Option<Lines>,
+}
+
+impl Worker {
+    /// Those of a worker that logs to `log`, if to anything.
+    #[must_use]
+    pub fn new(log: Option<&Log>) -> Self {
+        Self { buffer: vec![0; PIECE], lines: log.map(Log::lines) }
+    }
+}
+
+/// What the disk answers.
+pub enum Disk {
+    /// What is at a path.
+    Loaded(Fetched),
+    /// More of a file that is being sent.
+    Piece(Read),
+    /// The list of a directory.
+    Listing(Page),
+    /// Nothing: the job panicked, or those who waited were too many.
+    Failed(OperationError),
+}
+
+/// What came of fetching a path, for all who wait for it.
+#[derive(Clone)]
+pub enum Fetched {
+    /// Something is there.
+    Something(Arc<Loaded>),
+    /// Nothing is.
+    Nothing,
+    /// It cannot be said now.
+    Busy,
+    /// The disk failed.
+    Broken,
+}
+
+impl fsm_runtime::Reply for Disk {
+    fn failed(error: OperationError) -> Self {
+        Self::Failed(error)
+    }
+}
+
+impl Handler for CachedFile {
+    const METHODS: &'static [Method] = &[Method::GET, Method::HEAD];
+    type Shared = Worker;
+    type Reply = Disk;
+    type Upload = ();
+    type Body = Download;
+
+    fn asked(&mut self, request: &Request<'_>, _worker: &mut Worker) {
+        if let Some(note) = &mut self.note {
+            note.ask(&Said::by(request));
+        }
+    }
+
+    fn answered(
+        &mut self,
+        status: StatusCode,
+        bytes: Option<u64>,
+        now: SystemTime,
+        worker: &mut Worker,
+    ) {
+        if let (Some(note), Some(lines)) = (&mut self.note, &mut worker.lines) {
+            lines.push(note, status, bytes, now);
+        }
+    }
+
+    fn answer(
+        &mut self,
+        request: &Request<'_>,
+        exchange: Exchange<'_, '_, Self>,
+    ) -> Result<Answer<Self>, Refusal> {
+        let path = match FilePath::parse(request.path(), self.files.dot_files) {
+            Ok(path) => path,
+            Err(PathError::Malformed(why)) => return Err(Refusal::malformed(why)),
+            Err(PathError::NotFound) => return Ok(not_found(exchange)),
+        };
+        Ok(match self.files.store.find(&path.key()) {
+            Found::Value(loaded) => {
+                let is_stale = self.files.freshness.is_stale();
+                self.answer_with(&loaded, Query { request, path: &path, is_stale }, exchange)
+            }
+            Found::Absent => not_found(exchange),
+            Found::Unknown => self.look_for(&path, request, exchange),
+        })
+    }
+
+    fn reply(
+        &mut self,
+        reply: Disk,
+        exchange: Exchange<'_, '_, Self>,
+    ) -> Result<Answer<Self>, Refusal> {
+        let head = mem::take(&mut self.waiting);
+        let again = Request::again(&head);
+        let path =
+            again.as_ref().map(|request| FilePath::parse(request.path(), self.files.dot_files));
+        let (Some(request), Some(Ok(path))) = (again, path) else { return Err(FORGOTTEN) };
+        Ok(match reply {
+            Disk::Loaded(Fetched::Something(loaded)) => {
+                let query = Query { request: &request, path: &path, is_stale: false };
+                self.answer_with(&loaded, query, exchange)
+            }
+            Disk::Loaded(Fetched::Nothing) => not_found(exchange),
+            Disk::Loaded(Fetched::Busy) | Disk::Failed(_) => exchange.unavailable(),
+            Disk::Listing(page) => reply::page(&page, exchange),
+            Disk::Loaded(Fetched::Broken) | Disk::Piece(_) => {
+                exchange.explain(StatusCode::INTERNAL_SERVER_ERROR, "the disk has failed")
+            }
+        })
+    }
+
+    fn next_piece(&mut self, body: &mut Download, mut writer: BodyWriter<'_, '_, Self>) -> Written {
+        // The writer has all of what is shared, so that the buffer is taken out meanwhile.
+        let mut buffer = mem::take(&mut writer.shared().buffer);
+        let step = body.write(&mut buffer, &mut writer);
+        writer.shared().buffer = buffer;
+        body.go_on(step, writer, Disk::Piece)
+    }
+
+    fn piece(
+        &mut self,
+        body: &mut Download,
+        reply: Disk,
+        writer: BodyWriter<'_, '_, Self>,
+    ) -> Written {
+        match reply {
+            Disk::Piece(read) => body.piece(read, writer),
+            Disk::Loaded(_) | Disk::Listing(_) | Disk::Failed(_) => writer.break_off(),
+        }
+    }
+}
+
+const FORGOTTEN: Refusal =
+    Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, "the request was forgotten while it waited");
+
+fn not_found(exchange: Exchange<'_, '_, CachedFile>) -> Answer<CachedFile> {
+    exchange.explain(StatusCode::NOT_FOUND, "nothing is here")
+}
+
+impl CachedFile {
+    /// A client that has asked for nothing yet.
+    #[must_use]
+    pub fn new(files: &Arc<Files>, note: Option<Note>) -> Self {
+        Self { files: Arc::clone(files), waiting: Box::default(), note }
+    }
+
+    /// Answers with what is at the path.
+    fn answer_with(
+        &mut self,
+        loaded: &Arc<Loaded>,
+        query: Query<'_>,
+        exchange: Exchange<'_, '_, Self>,
+    ) -> Answer<Self> {
+        if !matches!(loaded.resource, Resource::Listing(_)) {
+            return reply::with(&loaded.resource, query, exchange);
+        }
+        // Ten thousand names take longer to put in order than others should have to wait.
+        self.waiting = query.request.bytes().into();
+        let (loaded, wish) = (Arc::clone(loaded), PageWish::of(query));
+        exchange.offload(move || Disk::Listing(wish.draw(&loaded.resource)))
+    }
+
+    /// Nothing is known of the path: takes what is in memory, or waits for the disk.
+    fn look_for(
+        &mut self,
+        path: &FilePath<'_>,
+        request: &Request<'_>,
+        exchange: Exchange<'_, '_, Self>,
+    ) -> Answer<Self> {
+        let now = exchange.time_of_day();
+        let key = path.key();
+        match self.files.take(&key, now) {
+            Some(Fetched::Something(loaded)) => {
+                let query = Query { request, path, is_stale: false };
+                return self.answer_with(&loaded, query, exchange);
+            }
+            Some(Fetched::Nothing) => return not_found(exchange),
+            Some(Fetched::Busy | Fetched::Broken) | None => {}
+        }
+        self.waiting = request.bytes().into();
+        exchange.wait(|exchange, ticket| Files::fetch(&self.files, &key, now, exchange, ticket))
+    }
+}
+
+impl Files {
+    fn of(options: &Options) -> io::Result<Self> {
+        let settings = Settings {
+            largest: options.max_object,
+            lists: options.list,
+            shows_hidden: options.hidden,
+            cache_control: options.cache_control.clone(),
+        };
+        let watch = Watch::new().inspect_err(|error| {
+            warn!(%error, "changes of files are not heard of, but found by looking again");
+        });
+        let root = Root::open(&options.root).map_err(|error| {
+            let path = options.root.display();
+            io::Error::new(error.kind(), format!("cannot serve the directory `{path}`: {error}"))
+        })?;
+        let store = Arc::new(Store::new(options.cache));
+        let loader = Arc::new(Loader::new(root, watch.ok(), settings));
+        Ok(Self {
+            freshness: refresh::start(&store, &loader, options.refresh)?,
+            store,
+            loader,
+            dot_files: if options.hidden { DotFiles::Served } else { DotFiles::Hidden },
+        })
+    }
+
+    /// Takes what is at a path without waiting for a disk, and keeps it.
+    fn take(&self, key: &[u8], now: SystemTime) -> Option<Fetched> {
+        let changes = self.store.changes();
+        match self.loader.load_cached(key, now) {
+            Ok(Some(loaded)) => {
+                let loaded = Arc::new(loaded);
+                self.store.keep(key, &loaded, changes);
+                Some(Fetched::Something(loaded))
+            }
+            Err(LoadError::NotFound) => Some(Fetched::Nothing),
+            Ok(None) | Err(_) => None,
+        }
+    }
+
+    /// Has what is at a path fetched, once for all who ask meanwhile.
+    fn fetch(
+        this: &Arc<Self>,
+        key: &[u8],
+        now: SystemTime,
+        exchange: &mut Exchange<'_, '_, CachedFile>,
+        ticket: Waiter,
+    ) {
+        match this.store.join(key, ticket) {
+            Joined::Waits => {}
+            Joined::Full(ticket) => ticket.answer(Disk::Loaded(Fetched::Busy)),
+            Joined::First => {
+                let landing = Landing::new(&this.store, key);
+                let files = Arc::clone(this);
+                let job = move || files.land(landing, now);
+                // Where the pool is full the job is dropped, and with its landing all who wait are
+                // let go.
+                let _ = exchange.offload_shared(job, |_worker, _done| {});
+            }
+        }
+    }
+
+    /// Fetches what is at a path, and answers all who wait. May wait for a disk.
+    fn land(&self, landing: Landing<Loaded, Waiter>, now: SystemTime) {
+        let (waiters, fetched) = match self.loader.load(landing.path(), now) {
+            Ok(loaded) => {
+                let loaded = Arc::new(loaded);
+                let kept = loaded.keeps.then_some(Some(&loaded));
+                (landing.land(kept), Fetched::Something(loaded))
+            }
+            Err(LoadError::NotFound) => (landing.land(Some(None)), Fetched::Nothing),
+            Err(LoadError::Exhausted) => (landing.land(None), Fetched::Busy),
+            Err(LoadError::Io(error)) => {
+                warn!(%error, "the disk has failed");
+                (landing.land(None), Fetched::Broken)
+            }
+        };
+        for waiter in waiters {
+            waiter.answer(Disk::Loaded(fetched.clone()));
+        }
+    }
+}
+
+/// Serves the files of a directory from memory, and never waits for a disk
+#[derive(Debug, Clone, Parser)]
+#[command(name = "cached-file", version, after_help = EXAMPLES)]
+pub struct Options {
+    /// The directory whose files are served
+    #[arg(value_name = "DIRECTORY")]
+    root: PathBuf,
+    #[command(flatten)]
+    common: Common,
+    #[command(flatten)]
+    limits: Limits,
+    /// How many bytes of files are kept in memory
+    #[arg(long, value_name = "BYTES", default_value_t = 256 << 20)]
+    cache: u64,
+    /// The largest file that is kept in memory, in bytes; larger ones are read as they are sent
+    #[arg(long, value_name = "BYTES", default_value_t = 1 << 20)]
+    max_object: u64,
+    /// How often files are looked at again of whose changes nothing is heard
+    #[arg(long, value_name = "TIME", default_value = "1s", value_parser = parse_duration)]
+    refresh: Duration,
+    /// Lists directories that have no index.html
+    #[arg(long)]
+    list: bool,
+    /// Serves files whose names begin with a dot; only `.well-known` is served without this
+    #[arg(long)]
+    hidden: bool,
+    /// The Cache-Control of files; with an END and a colon, of those whose path ends so; the first
+    /// that fits counts
+    #[arg(long, value_name = "[END:]VALUE", value_parser = parse_rule)]
+    cache_control: Vec<CacheRule>,
+    /// Writes a line for each response to this file, or to standard output for `-`; SIGUSR1 has the
+    /// file opened anew
+    #[arg(long, value_name = "PATH")]
+    access_log: Option<PathBuf>,
+    /// How these lines are written
+    #[arg(long, value_name = "FORMAT", default_value = "combined")]
+    log_format: Format,
+}
+
+impl Options {
+    fn log(&self) -> io::Result<Option<Log>> {
+        let Some(path) = &self.access_log else { return Ok(None) };
+        Log::open(path, self.log_format).map(Some).map_err(|error| {
+            let path = path.display();
+            io::Error::new(error.kind(), format!("cannot log to `{path}`: {error}"))
+        })
+    }
+}
+
+const EXAMPLES: &str = "Examples:
+  cached-file ./public --listen 127.0.0.1:8080
+  cached-file ./public --listen 127.0.0.1:8080 --list --cache-control no-cache
+  cached-file ./public --listen [::]:80 --cache 1073741824 --cache-control .js:max-age=31536000";
+
+/// `.css:max-age=60`, or `no-cache` for all.
+fn parse_rule(text: &str) -> Result<CacheRule, String> {
+    let (end, value) = text.split_once(':').unwrap_or(("", text));
+    let value = HeaderValue::from_str(value).map_err(|error| error.to_string())?;
+    Ok(CacheRule { end: end.into(), value })
+}
+
+/// The program: serves until it is told to stop.
+pub fn main() -> ExitCode {
+    cli::main(
+        |options: &Options| &options.common,
+        |server: Server<Http<CachedFile>>, options| {
+            let files = Arc::new(Files::of(&options)?);
+            let log = options.log()?;
+            let note = |peer: &Peer| log.as_ref().map(|log| Note::new(log.format(), peer));
+            let client = |peer: &Peer| CachedFile::new(&files, note(peer));
+            serve(server, options.limits, |_worker| Worker::new(log.as_ref()), client)
+        },
+    )
+}

@@ -1,0 +1,335 @@
+//! Fetches what is at a path from the disk. Everything here may wait for it, but for
+//! [`Loader::load_cached`], so that none of the rest is for an event loop.
+
+use std::ffi::OsStr;
+use std::fs::File;
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use http::HeaderValue;
+
+use super::document::{Content, Document, Resource, Source};
+use super::folder;
+use super::media;
+use super::negotiation::Coding;
+use super::root::{Meta, OpenError, Opened, Root};
+use super::snapshot::Snapshot;
+use super::store::Weigh;
+use super::validators::{EntityTag, Validators, last_modified};
+use super::watch::Watch;
+
+/// What stands for a directory that has it.
+const INDEX: &[u8] = b"/index.html";
+
+/// Finds files below a root.
+pub struct Loader {
+    root: Root,
+    /// None where the system has none to give.
+    watch: Option<Watch>,
+    settings: Settings,
+}
+
+/// How files are served.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// Files of more bytes are not held in memory.
+    pub largest: u64,
+    /// Directories without an index are listed.
+    pub lists: bool,
+    /// Hidden files are listed and served like others.
+    pub shows_hidden: bool,
+    /// The `Cache-Control` of files: the first rule that fits.
+    pub cache_control: Vec<CacheRule>,
+}
+
+/// The `Cache-Control` of the files whose path ends so.
+#[derive(Debug, Clone)]
+pub struct CacheRule {
+    /// The end; an empty one fits all.
+    pub end: Vec<u8>,
+    /// The value.
+    pub value: HeaderValue,
+}
+
+/// What was found at a path.
+pub struct Loaded {
+    /// What is there.
+    pub resource: Resource,
+    /// A change of it is heard of, since its folder is watched.
+    pub is_watched: bool,
+    /// A change of it shows, so that it may be kept.
+    pub keeps: bool,
+    /// What it was made of.
+    origins: Vec<Origin>,
+}
+
+/// A file that something was made of, or would have been made of had it been there.
+#[derive(Debug)]
+struct Origin {
+    path: Vec<u8>,
+    meta: Option<Meta>,
+}
+
+/// Why nothing was found.
+#[derive(Debug)]
+pub enum LoadError {
+    /// Nothing is there that may be served.
+    NotFound,
+    /// Descriptors or memory have run out.
+    Exhausted,
+    /// The disk failed.
+    Io(io::Error),
+}
+
+/// A path as it is looked for: below the root, and whether a directory is meant.
+#[derive(Debug, Clone, Copy)]
+struct Wanted<'a> {
+    path: &'a [u8],
+    is_directory: bool,
+}
+
+impl<'a> Wanted<'a> {
+    /// A key is a path that ends with a slash where a directory is meant; the root's is empty.
+    fn of(key: &'a [u8]) -> Self {
+        let path = key.strip_suffix(b"/").unwrap_or(key);
+        Self { path, is_directory: key.is_empty() || path.len() < key.len() }
+    }
+
+    /// The folder whose changes matter: the directory itself, or the one that the file is in.
+    fn folder(self) -> &'a [u8] {
+        match self.path.iter().rposition(|byte| *byte == b'/') {
+            _ if self.is_directory => self.path,
+            Some(at) => &self.path[..at],
+            None => b"",
+        }
+    }
+}
+
+/// Opens one path, and waits for the disk or gives up.
+type Open<'a> = dyn Fn(&[u8]) -> Option<Result<Opened, OpenError>> + 'a;
+
+/// Reads one file, and waits for the disk or gives up.
+type Take = fn(&File, u64) -> io::Result<Option<Snapshot>>;
+
+impl Loader {
+    /// Serves the files of a root.
+    #[must_use]
+    pub fn new(root: Root, watch: Option<Watch>, settings: Settings) -> Self {
+        Self { root, watch, settings }
+    }
+
+    /// What hears of changes, if anything does.
+    #[must_use]
+    pub fn watch(&self) -> Option<&Watch> {
+        self.watch.as_ref()
+    }
+
+    /// Fetches what is at a path. May wait for a disk. `now` is the time of day.
+    ///
+    /// # Errors
+    /// Why nothing was found.
+    pub fn load(&self, key: &[u8], now: SystemTime) -> Result<Loaded, LoadError> {
+        let wanted = Wanted::of(key);
+        // Before anything is read, so that no change is missed.
+        let is_watched = self.watch_folder(wanted.folder());
+        let open = |path: &[u8]| Some(self.root.open_beneath(path));
+        let take: Take = |file, limit| Snapshot::of(file, limit).map(Some);
+        let loaded = self.fetch(wanted, &open, take, is_watched, now)?;
+        // Nothing gave up, since nothing may.
+        loaded.ok_or(LoadError::NotFound)
+    }
+
+    /// As [`Loader::load`], but without waiting: `None` where a disk would have to be asked.
+    ///
+    /// # Errors
+    /// Why nothing was found.
+    pub fn load_cached(&self, key: &[u8], now: SystemTime) -> Result<Option<Loaded>, LoadError> {
+        let wanted = Wanted::of(key);
+        let is_watched = self.watch.as_ref().is_some_and(|watch| watch.has(wanted.folder()));
+        if !is_watched {
+            return Ok(None);
+        }
+        let open = |path: &[u8]| self.root.open_cached(path);
+        self.fetch(wanted, &open, Snapshot::of_resident, is_watched, now)
+    }
+
+    /// Tells whether something found is still so. May wait for a disk.
+    #[must_use]
+    pub fn is_current(&self, loaded: &Loaded) -> bool {
+        loaded.origins.iter().all(|Origin { path, meta }| {
+            match (self.root.open_beneath(path), meta) {
+                (Ok(Opened::File(_, now) | Opened::Directory(_, now)), Some(meta)) => now == *meta,
+                (Err(OpenError::NotFound), None) => true,
+                // Whether it is so cannot be said, and it is better than nothing.
+                (Err(OpenError::Exhausted | OpenError::Io(_)), _) => true,
+                _ => false,
+            }
+        })
+    }
+
+    fn watch_folder(&self, path: &[u8]) -> bool {
+        let Some(watch) = &self.watch else { return false };
+        if watch.has(path) {
+            return true;
+        }
+        match self.root.open_beneath(path) {
+            Ok(Opened::Directory(folder, _)) => watch.add(folder.as_fd(), path),
+            _ => false,
+        }
+    }
+
+    fn fetch(
+        &self,
+        wanted: Wanted<'_>,
+        open: &Open<'_>,
+        take: Take,
+        is_watched: bool,
+        now: SystemTime,
+    ) -> Result<Option<Loaded>, LoadError> {
+        let fetch = Fetch { settings: &self.settings, open, take, is_watched, now };
+        let Some(opened) = open(wanted.path).transpose()? else { return Ok(None) };
+        match opened {
+            Opened::File(..) if wanted.is_directory => Err(LoadError::NotFound),
+            Opened::File(file, meta) => fetch.document(wanted.path, file, meta),
+            Opened::Directory(..) if !wanted.is_directory => {
+                Ok(Some(fetch.loaded(Resource::Directory, true, Vec::new())))
+            }
+            Opened::Directory(folder, meta) => self.index(&fetch, wanted.path, &folder, meta),
+        }
+    }
+
+    /// What stands for a directory: its index, or a list of what is in it.
+    fn index(
+        &self,
+        fetch: &Fetch<'_>,
+        path: &[u8],
+        folder: &OwnedFd,
+        meta: Meta,
+    ) -> Result<Option<Loaded>, LoadError> {
+        let index = [path, INDEX].concat();
+        let index = index.strip_prefix(b"/").unwrap_or(&index);
+        match (fetch.open)(index) {
+            None => Ok(None),
+            Some(Ok(Opened::File(file, meta))) => fetch.document(index, file, meta),
+            Some(Ok(Opened::Directory(..)) | Err(OpenError::NotFound)) if self.settings.lists => {
+                let entries = folder::read(folder, self.settings.shows_hidden)?;
+                let origins = vec![Origin { path: path.into(), meta: Some(meta) }];
+                // The time of a folder says nothing of the sizes of the files in it.
+                let keeps = fetch.is_watched;
+                Ok(Some(fetch.loaded(Resource::Listing(entries), keeps, origins)))
+            }
+            Some(Ok(Opened::Directory(..))) => Err(LoadError::NotFound),
+            Some(Err(error)) => Err(error.into()),
+        }
+    }
+}
+
+/// One fetching of one path, and how.
+struct Fetch<'a> {
+    settings: &'a Settings,
+    open: &'a Open<'a>,
+    take: Take,
+    is_watched: bool,
+    now: SystemTime,
+}
+
+impl Fetch<'_> {
+    /// A file with the compressed ones beside it; nothing where that would have to be waited for.
+    fn document(&self, path: &[u8], file: File, meta: Meta) -> Result<Option<Loaded>, LoadError> {
+        let mut origins = vec![Origin { path: path.into(), meta: Some(meta) }];
+        let Some((source, mut keeps)) = self.source(Coding::Identity, file, meta)? else {
+            return Ok(None);
+        };
+        let mut sources = vec![source];
+        for coding in [Coding::Brotli, Coding::Zstd, Coding::Gzip] {
+            let path = [path, coding.suffix().as_bytes()].concat();
+            match (self.open)(&path) {
+                None => return Ok(None),
+                Some(Ok(Opened::File(file, meta))) => {
+                    let Some((source, is_settled)) = self.source(coding, file, meta)? else {
+                        return Ok(None);
+                    };
+                    sources.push(source);
+                    keeps &= is_settled;
+                    origins.push(Origin { path, meta: Some(meta) });
+                }
+                Some(Ok(Opened::Directory(..)) | Err(OpenError::NotFound)) => {
+                    origins.push(Origin { path, meta: None });
+                }
+                Some(Err(error)) => return Err(error.into()),
+            }
+        }
+        let content_type = media::content_type(OsStr::from_bytes(path));
+        let rules = &self.settings.cache_control;
+        let rule = rules.iter().find(|rule| path.ends_with(&rule.end));
+        let document = Document::new(content_type, rule.map(|rule| &rule.value), sources);
+        Ok(Some(self.loaded(Resource::File(document), keeps || self.is_watched, origins)))
+    }
+
+    /// One file in one coding, and whether a change of it would show; nothing where that would have
+    /// to be waited for.
+    fn source(
+        &self,
+        coding: Coding,
+        file: File,
+        meta: Meta,
+    ) -> Result<Option<(Source, bool)>, LoadError> {
+        let validators =
+            |tag, meta: &Meta| Validators::new(tag, last_modified(meta.mtime, self.now));
+        let read = if meta.size > self.settings.largest {
+            Err(io::ErrorKind::FileTooLarge.into())
+        } else {
+            (self.take)(&file, self.settings.largest)
+        };
+        match read {
+            Ok(None) => Ok(None),
+            Ok(Some(Snapshot { bytes, meta, is_settled })) => {
+                let validators = validators(EntityTag::of_content(&bytes), &meta);
+                let content = Content::Held(bytes.into());
+                Ok(Some((Source { coding, validators, content }, is_settled)))
+            }
+            // It is too large to be held, or changes all the time: it is read as it is sent.
+            Err(error)
+                if matches!(
+                    error.kind(),
+                    io::ErrorKind::FileTooLarge | io::ErrorKind::ResourceBusy
+                ) =>
+            {
+                let validators = validators(EntityTag::of_metadata(&meta), &meta);
+                let content = Content::Open(Arc::new(file), meta);
+                Ok(Some((Source { coding, validators, content }, true)))
+            }
+            Err(error) => Err(LoadError::Io(error)),
+        }
+    }
+
+    fn loaded(&self, resource: Resource, keeps: bool, origins: Vec<Origin>) -> Loaded {
+        Loaded { resource, is_watched: self.is_watched, keeps, origins }
+    }
+}
+
+impl Weigh for Loaded {
+    fn weight(&self) -> u64 {
+        let origin = |origin: &Origin| (size_of::<Origin>() + origin.path.len()) as u64;
+        self.resource.weight() + self.origins.iter().map(origin).sum::<u64>()
+    }
+}
+
+impl From<OpenError> for LoadError {
+    fn from(error: OpenError) -> Self {
+        match error {
+            OpenError::NotFound => Self::NotFound,
+            OpenError::Exhausted => Self::Exhausted,
+            OpenError::Io(error) => Self::Io(error),
+        }
+    }
+}
+
+impl From<io::Error> for LoadError {
+    fn from(error: io::Error) -> Self {
+        Self::Io(error)
+    }
+}

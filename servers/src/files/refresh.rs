@@ -1,0 +1,129 @@
+//! Keeps what is cached fresh, from threads of its own: one hears of changes, and one looks again
+//! at what nobody would tell of. Both may wait for a disk for ever, and nobody waits for them.
+
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::thread;
+use std::time::Duration;
+
+use tracing::warn;
+
+use super::loader::{Loaded, Loader};
+use super::negotiation::Coding;
+use super::store::Store;
+use super::watch::Change;
+
+/// Of what is watched only that is missed which happens above the watched folders or behind links,
+/// so that it is looked at once in so many times.
+const WATCHED_ONCE_IN: u64 = 10;
+
+/// What is cached is stale when nothing could be looked at for so many times as long as it should
+/// have taken: the disk hangs.
+const LATE: u32 = 5;
+
+/// Whether what is cached can still be trusted to be so.
+#[derive(Debug, Default)]
+pub struct Freshness {
+    /// How often everything has been looked at.
+    rounds: AtomicU64,
+    is_stale: AtomicBool,
+}
+
+impl Freshness {
+    /// Tells whether the disk has not answered for too long to know.
+    #[must_use]
+    pub fn is_stale(&self) -> bool {
+        self.is_stale.load(Ordering::Relaxed)
+    }
+}
+
+/// Starts the threads. They end with the process.
+///
+/// # Errors
+/// The system has no thread to give.
+pub fn start<W: Send + 'static>(
+    store: &Arc<Store<Loaded, W>>,
+    loader: &Arc<Loader>,
+    every: Duration,
+) -> io::Result<Arc<Freshness>> {
+    let freshness = Arc::new(Freshness::default());
+    let named = |name: &str| thread::Builder::new().name(name.into());
+    let (files, disk) = (Arc::clone(store), Arc::clone(loader));
+    named("watch").spawn(move || hear(&files, &disk))?;
+    let (files, disk, noted) = (Arc::clone(store), Arc::clone(loader), Arc::clone(&freshness));
+    named("refresh").spawn(move || look_again(&files, &disk, every, &noted))?;
+    let noted = Arc::clone(&freshness);
+    named("freshness").spawn(move || doubt(every, &noted))?;
+    Ok(freshness)
+}
+
+/// Notices that nothing is looked at any more.
+fn doubt(every: Duration, freshness: &Freshness) {
+    let mut before = freshness.rounds.load(Ordering::Relaxed);
+    loop {
+        thread::sleep(every.saturating_mul(LATE));
+        let rounds = freshness.rounds.load(Ordering::Relaxed);
+        freshness.is_stale.store(rounds == before, Ordering::Relaxed);
+        before = rounds;
+    }
+}
+
+/// Forgets what is heard to have changed.
+fn hear<W>(store: &Store<Loaded, W>, loader: &Loader) {
+    let Some(watch) = loader.watch() else { return };
+    let Err(error) = watch.listen(|change| forget(store, &change));
+    warn!(%error, "changes of files are not heard of any more, and found by looking again");
+    store.forget_where(|_| true);
+}
+
+fn forget<W>(store: &Store<Loaded, W>, change: &Change<'_>) {
+    match change {
+        Change::Anything => store.forget_where(|_| true),
+        Change::Folder(folder) => store.forget_where(|path| is_below(path, folder)),
+        Change::Name { folder, name, is_folder } => {
+            let path = if folder.is_empty() { Vec::new() } else { [folder, &b"/"[..]].concat() };
+            // The list of the folder, or its index.
+            store.forget(&path);
+            forget_path(store, &[&path, *name].concat(), *is_folder);
+        }
+    }
+}
+
+/// Forgets all that a path may be part of.
+fn forget_path<W>(store: &Store<Loaded, W>, path: &[u8], is_folder: bool) {
+    store.forget(path);
+    if is_folder {
+        store.forget_where(|other| is_below(other, path));
+    }
+    for coding in [Coding::Brotli, Coding::Zstd, Coding::Gzip] {
+        if let Some(plain) = path.strip_suffix(coding.suffix().as_bytes()) {
+            store.forget(plain);
+        }
+    }
+}
+
+/// Tells whether a path is another or below it.
+fn is_below(path: &[u8], other: &[u8]) -> bool {
+    other.is_empty() || path.strip_prefix(other).is_some_and(|rest| matches!(rest, [] | [b'/', ..]))
+}
+
+/// Looks whether what is cached is still so, again and again.
+fn look_again<W>(
+    store: &Store<Loaded, W>,
+    loader: &Loader,
+    every: Duration,
+    freshness: &Freshness,
+) {
+    for round in 0_u64.. {
+        thread::sleep(every);
+        let includes_watched = round % WATCHED_ONCE_IN == 0;
+        for (path, loaded) in store.values() {
+            if (includes_watched || !loaded.is_watched) && !loader.is_current(&loaded) {
+                store.forget(&path);
+            }
+        }
+        store.forget_absent();
+        freshness.rounds.store(round + 1, Ordering::Relaxed);
+    }
+}

@@ -1,0 +1,332 @@
+//! What is known of the files: a cache that all workers share, and who waits for what is on its way
+//! from the disk. It knows no disk, and of a client nothing but that it waits.
+//!
+//! The lock-free part is the common one: a path is found in one look-up. Who misses takes one lock,
+//! to find out whether somebody is fetching the file already.
+
+use std::collections::HashMap;
+use std::mem;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use quick_cache::sync::Cache;
+use quick_cache::{UnitWeighter, Weighter};
+
+/// The most clients that wait for one file. Each of them holds a connection and has a deadline, but
+/// what it left here stays until the disk answers, and a disk may never do.
+const WAITERS: usize = 4096;
+
+/// How many paths may be fetched at once, for the same reason.
+const FLIGHTS: usize = 4096;
+
+/// The paths that are known to lead nowhere. They are kept apart, so that whoever asks for what
+/// does not exist drives out nothing that does.
+const ABSENT_PATHS: usize = 4096;
+
+/// What a cached value takes, beside its own bytes: its key and its place in the tables.
+const PLACE: u64 = 128;
+
+/// How many bytes a value keeps.
+pub trait Weigh {
+    /// The bytes.
+    fn weight(&self) -> u64;
+}
+
+#[derive(Debug, Clone)]
+struct Weights;
+
+impl<V: Weigh> Weighter<Box<[u8]>, Arc<V>> for Weights {
+    fn weight(&self, path: &Box<[u8]>, value: &Arc<V>) -> u64 {
+        PLACE + path.len() as u64 + value.weight()
+    }
+}
+
+/// What is known of files by their paths, and who waits for what is not known yet.
+pub struct Store<V, W> {
+    cache: Cache<Box<[u8]>, Arc<V>, Weights>,
+    absent: Cache<Box<[u8]>, (), UnitWeighter>,
+    flights: Mutex<Flights<W>>,
+}
+
+/// What is being fetched.
+struct Flights<W> {
+    by_path: HashMap<Box<[u8]>, Flight<W>>,
+    /// How often something was forgotten.
+    changes: u64,
+}
+
+/// One path that is being fetched.
+struct Flight<W> {
+    waiters: Vec<W>,
+    /// The file has changed since it was begun to be read, perhaps: what comes is given to those
+    /// who wait, and not kept.
+    is_outdated: bool,
+}
+
+/// What is known of a path.
+pub enum Found<V> {
+    /// What is there.
+    Value(Arc<V>),
+    /// That nothing is.
+    Absent,
+    /// Nothing.
+    Unknown,
+}
+
+/// What a client that waits has to do about it.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Joined<W> {
+    /// It is the first: it has the file fetched.
+    First,
+    /// It waits with others.
+    Waits,
+    /// Too many wait already.
+    Full(W),
+}
+
+impl<V: Weigh, W> Store<V, W> {
+    /// A cache of at most so many bytes.
+    #[must_use]
+    pub fn new(bytes: u64) -> Self {
+        // The tables grow with what is in them; this is only where they begin.
+        const FILES: usize = 1024;
+        Self {
+            cache: Cache::with_weighter(FILES, bytes, Weights),
+            absent: Cache::new(ABSENT_PATHS),
+            flights: Mutex::new(Flights { by_path: HashMap::new(), changes: 0 }),
+        }
+    }
+
+    /// Looks a path up.
+    #[must_use]
+    pub fn find(&self, path: &[u8]) -> Found<V> {
+        match self.cache.get(path) {
+            Some(value) => Found::Value(value),
+            None if self.absent.get(path).is_some() => Found::Absent,
+            None => Found::Unknown,
+        }
+    }
+
+    /// Waits for a path to be fetched. The first to do so has it done, and ends it with
+    /// [`Store::land`].
+    pub fn join(&self, path: &[u8], waiter: W) -> Joined<W> {
+        let mut flights = self.flights();
+        if let Some(flight) = flights.by_path.get_mut(path) {
+            if flight.waiters.len() >= WAITERS {
+                return Joined::Full(waiter);
+            }
+            flight.waiters.push(waiter);
+            return Joined::Waits;
+        }
+        if flights.by_path.len() >= FLIGHTS {
+            return Joined::Full(waiter);
+        }
+        flights.by_path.insert(path.into(), Flight { waiters: vec![waiter], is_outdated: false });
+        Joined::First
+    }
+
+    /// Ends the waiting for a path, keeps what was found, and answers who waited: a value, `None`
+    /// where nothing is there, or no answer at all where it could not be found out.
+    pub fn land(&self, path: &[u8], outcome: Option<Option<&Arc<V>>>) -> Vec<W> {
+        let mut flights = self.flights();
+        let Some(flight) = flights.by_path.remove(path) else { return Vec::new() };
+        // Under the lock: whoever says that the file has changed finds either the flight or what
+        // came of it.
+        if !flight.is_outdated {
+            match outcome {
+                Some(Some(value)) => self.cache.insert(path.into(), Arc::clone(value)),
+                Some(None) => self.absent.insert(path.into(), ()),
+                None => {}
+            }
+        }
+        flight.waiters
+    }
+
+    /// How often something was forgotten, for [`Store::keep`].
+    #[must_use]
+    pub fn changes(&self) -> u64 {
+        self.flights().changes
+    }
+
+    /// Keeps what was found without a flight, unless something was forgotten since there had been
+    /// so many `changes`: it may have been this.
+    pub fn keep(&self, path: &[u8], value: &Arc<V>, changes: u64) {
+        let flights = self.flights();
+        if flights.changes == changes {
+            self.cache.insert(path.into(), Arc::clone(value));
+        }
+    }
+
+    /// Forgets what is known of a path, which may have changed.
+    pub fn forget(&self, path: &[u8]) {
+        let mut flights = self.flights();
+        flights.changes += 1;
+        if let Some(flight) = flights.by_path.get_mut(path) {
+            flight.is_outdated = true;
+        }
+        self.cache.remove(path);
+        self.absent.remove(path);
+    }
+
+    /// Forgets everything for which `is_meant` holds.
+    pub fn forget_where(&self, is_meant: impl Fn(&[u8]) -> bool) {
+        let mut flights = self.flights();
+        flights.changes += 1;
+        for (_, flight) in flights.by_path.iter_mut().filter(|(path, _)| is_meant(path)) {
+            flight.is_outdated = true;
+        }
+        self.cache.retain(|path, _| !is_meant(path));
+        self.absent.retain(|path, ()| !is_meant(path));
+    }
+
+    /// What is cached, for whoever looks whether it is still so.
+    #[must_use]
+    pub fn values(&self) -> Vec<(Box<[u8]>, Arc<V>)> {
+        self.cache.iter().collect()
+    }
+
+    /// Forgets which paths lead nowhere.
+    pub fn forget_absent(&self) {
+        self.absent.clear();
+    }
+
+    /// The bytes that are cached.
+    #[must_use]
+    pub fn weight(&self) -> u64 {
+        self.cache.weight()
+    }
+
+    /// Nothing under the lock can panic halfway.
+    fn flights(&self) -> MutexGuard<'_, Flights<W>> {
+        self.flights.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Ends a flight however its job does: where nobody said what came of it, nothing did, and those
+/// who wait are let go.
+pub struct Landing<V: Weigh, W> {
+    store: Arc<Store<V, W>>,
+    path: Box<[u8]>,
+    has_landed: bool,
+}
+
+impl<V: Weigh, W> Landing<V, W> {
+    /// The end of the flight that [`Joined::First`] began.
+    pub fn new(store: &Arc<Store<V, W>>, path: &[u8]) -> Self {
+        Self { store: Arc::clone(store), path: path.into(), has_landed: false }
+    }
+
+    /// As [`Store::land`].
+    pub fn land(mut self, outcome: Option<Option<&Arc<V>>>) -> Vec<W> {
+        self.has_landed = true;
+        self.store.land(&self.path, outcome)
+    }
+
+    /// The path that is being fetched.
+    #[must_use]
+    pub fn path(&self) -> &[u8] {
+        &self.path
+    }
+}
+
+impl<V: Weigh, W> Drop for Landing<V, W> {
+    fn drop(&mut self) {
+        if !mem::replace(&mut self.has_landed, true) {
+            drop(self.store.land(&self.path, None));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::{FLIGHTS, Found, Joined, Landing, Store, WAITERS, Weigh};
+
+    struct Bytes(u64);
+
+    impl Weigh for Bytes {
+        fn weight(&self) -> u64 {
+            self.0
+        }
+    }
+
+    type Files = Store<Bytes, u32>;
+
+    fn size(found: &Found<Bytes>) -> Option<u64> {
+        match found {
+            Found::Value(bytes) => Some(bytes.0),
+            Found::Absent | Found::Unknown => None,
+        }
+    }
+
+    #[test]
+    fn one_fetches_for_all() {
+        let files = Files::new(1 << 20);
+        assert_eq!(files.join(b"a", 1), Joined::First);
+        assert_eq!(files.join(b"a", 2), Joined::Waits);
+        assert_eq!(files.join(b"b", 3), Joined::First);
+        assert!(matches!(files.find(b"a"), Found::Unknown));
+        assert_eq!(files.land(b"a", Some(Some(&Arc::new(Bytes(5))))), [1, 2]);
+        assert_eq!(size(&files.find(b"a")), Some(5));
+        assert_eq!(files.land(b"b", Some(None)), [3]);
+        assert!(matches!(files.find(b"b"), Found::Absent));
+        assert!(files.land(b"b", Some(None)).is_empty(), "nobody waits any more");
+    }
+
+    #[test]
+    fn what_changes_on_the_way_is_not_kept() {
+        let files = Files::new(1 << 20);
+        let ways: [fn(&Files); 2] =
+            [|files| files.forget(b"a"), |files| files.forget_where(|_| true)];
+        for forget in ways {
+            files.join(b"a", 1);
+            forget(&files);
+            assert_eq!(files.land(b"a", Some(Some(&Arc::new(Bytes(5))))), [1]);
+            assert!(matches!(files.find(b"a"), Found::Unknown));
+            files.join(b"a", 2);
+            files.land(b"a", Some(None));
+            forget(&files);
+            assert!(matches!(files.find(b"a"), Found::Unknown));
+        }
+    }
+
+    #[test]
+    fn a_job_that_dies_lets_those_who_wait_go() {
+        let files = Arc::new(Files::new(1 << 20));
+        files.join(b"a", 1);
+        drop(Landing::new(&files, b"a"));
+        assert_eq!(files.join(b"a", 2), Joined::First);
+    }
+
+    #[test]
+    fn as_many_wait_as_may() {
+        let files = Files::new(1 << 20);
+        for waiter in 0..WAITERS {
+            assert_ne!(files.join(b"a", 0), Joined::Full(0), "{waiter}");
+        }
+        assert_eq!(files.join(b"a", 7), Joined::Full(7));
+        for flight in 1..FLIGHTS {
+            assert_eq!(files.join(format!("{flight}").as_bytes(), 0), Joined::First);
+        }
+        assert_eq!(files.join(b"one more", 7), Joined::Full(7));
+    }
+
+    #[test]
+    fn the_cache_keeps_to_its_budget_and_what_is_absent_to_another() {
+        let files = Files::new(1 << 20);
+        for file in 0..1000_u32 {
+            let path = file.to_be_bytes();
+            files.join(&path, 0);
+            files.land(&path, Some(Some(&Arc::new(Bytes(10_000)))));
+            let path = format!("no {file}");
+            files.join(path.as_bytes(), 0);
+            files.land(path.as_bytes(), Some(None));
+            assert!(files.weight() <= 1 << 20);
+        }
+        assert!(files.values().len() > 50, "{}", files.values().len());
+        let is_absent = |file| matches!(files.find(format!("no {file}").as_bytes()), Found::Absent);
+        assert!((0..1000_u32).filter(|file| is_absent(file)).count() > 900);
+        files.forget_absent();
+        assert!(!(0..1000_u32).any(|file| is_absent(&file)));
+    }
+}
