@@ -56,7 +56,9 @@ pub enum Http<H: Handler> {
     #[on(Malformed(refusal, is_head) => refuse_head(refusal, is_head) -> Closed)]
     #[on(eof(rest) => half_a_head(rest) -> Closed)]
     #[on(shutdown -> Closed)]
-    #[after(idle() without input -> Closed)]
+    // Neither a request nor more of the last response has moved. A head that has begun to come has
+    // a time of its own.
+    #[after(idle() without progress -> Closed)]
     // Half a head, then silence, or a byte now and then.
     #[after(head_time() of partial => too_slow_head -> Closed)]
     #[shed(first)]
@@ -104,14 +106,15 @@ pub enum Http<H: Handler> {
         outgoing: Outgoing,
     },
 
+    /// The socket is reset: nobody can take what came of the response for all of it. This is also
+    /// where a dead socket and a broken handler lead.
+    #[terminal(abort)]
+    Gone,
+
     /// What is still unsent goes out; what the client still sends is read and dropped for a while,
     /// since closing would take the response from it.
     #[terminal]
     Closed,
-
-    /// The socket is reset.
-    #[terminal(abort)]
-    Gone,
 }
 
 /// What the server knows of a client.

@@ -84,8 +84,8 @@ impl Odd {
             "empty" => exchange.stream(ok, &[], Some(0), ()),
             "job" => exchange.offload(|| Ok(7)),
             "panic" => exchange.offload(|| panic!("the plan says so")),
-            "ticket" => exchange.wait(|ticket, world| world.tickets.push(ticket)),
-            "drop" => exchange.wait(|ticket, _| drop(ticket)),
+            "ticket" => exchange.wait(|exchange, ticket| exchange.shared().tickets.push(ticket)),
+            "drop" => exchange.wait(|_, ticket| drop(ticket)),
             word => panic!("`{word}` is no way to answer"),
         })
     }
@@ -101,8 +101,10 @@ impl Odd {
             "refuse" => return Err(REFUSED),
             "job" => absorption.offload(|| Ok(7))?,
             "panic" => absorption.offload(|| panic!("the plan says so"))?,
-            "ticket" => absorption.wait(|ticket, world| world.tickets.push(ticket)),
-            "drop" => absorption.wait(|ticket, _| drop(ticket)),
+            "ticket" => {
+                absorption.wait(|absorption, ticket| absorption.shared().tickets.push(ticket))
+            }
+            "drop" => absorption.wait(|_, ticket| drop(ticket)),
             word => panic!("`{word}` is no way to put a piece away"),
         })
     }

@@ -134,9 +134,9 @@ const IDLE: &[Example] = &[
     example("", "Malformed", send!("GET / HTTP/1.1\r\n\r\n"), "Closed"),
     example("", "eof", end, "Closed"),
     example("", "shutdown", stop, "Closed"),
-    example("", "WithoutInput", |driver| pass(driver, "WithoutInput"), "Closed"),
+    example("", "WithoutProgress", |driver| pass(driver, "WithoutProgress"), "Closed"),
     example("GET /", "OfPartial", |driver| pass(driver, "OfPartial"), "Closed"),
-    example("", "lost", lost, "Closed"),
+    example("", "lost", lost, "Gone"),
 ];
 
 const RECEIVING: &[Example] = &[
@@ -150,7 +150,7 @@ const RECEIVING: &[Example] = &[
     example(chunked!("want"), "Malformed", send!("no size\r\n"), "Closed"),
     example(post!("want", ""), "eof", end, "Closed"),
     example(post!("want", ""), "WithoutBytes", |driver| pass(driver, "WithoutBytes"), "Closed"),
-    example(post!("want", ""), "lost", lost, "Closed"),
+    example(post!("want", ""), "lost", lost, "Gone"),
 ];
 
 const ABSORBING: &[Example] = &[
@@ -162,7 +162,7 @@ const ABSORBING: &[Example] = &[
     example(last_post!("want/job/keep/whole", "abcdef"), "reply", reply, "Closed"),
     example(long!("want/job/refuse", "<"), "error", reply, "Closed"),
     example(long!("want/job", "<"), "SinceEntry", since_entry, "Closed"),
-    example(long!("want/job", "<"), "lost", lost, "Closed"),
+    example(long!("want/job", "<"), "lost", lost, "Gone"),
 ];
 
 const WORKING: &[Example] = &[
@@ -173,7 +173,7 @@ const WORKING: &[Example] = &[
     example(get!("job/refuse"), "error", reply, "Closed"),
     example(get!("job"), "SinceEntry", since_entry, "Idle"),
     example(last!("job"), "SinceEntry", since_entry, "Closed"),
-    example(get!("job"), "lost", lost, "Closed"),
+    example(get!("job"), "lost", lost, "Gone"),
 ];
 
 const STREAMING: &[Example] = &[
@@ -186,7 +186,7 @@ const STREAMING: &[Example] = &[
     example(concat!(last!("chunked/job/end"), "|"), "reply", reply, "Closed"),
     example(concat!(get!("counted/job/over"), "|"), "reply", reply, "Gone"),
     example(get!("counted"), "WithoutProgress", |driver| pass(driver, "WithoutProgress"), "Gone"),
-    example(get!("counted"), "lost", lost, "Closed"),
+    example(get!("counted"), "lost", lost, "Gone"),
 ];
 
 fn take(example: &Example) -> Edge {

@@ -5,9 +5,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use fsm_runtime::DeadlineKind::{
-    OfPartial, SinceEntry, WithoutBytes, WithoutInput, WithoutProgress,
-};
+use fsm_runtime::DeadlineKind::{OfPartial, SinceEntry, WithoutBytes, WithoutProgress};
 use fsm_runtime::table::Interest;
 use fsm_runtime::testing::Driver;
 use fsm_tests::http_echo::HttpEcho;
@@ -523,12 +521,12 @@ fn a_stream_waits_for_the_kernel_before_each_piece() {
 #[test]
 fn a_silent_client_is_let_go_without_a_word() {
     let mut driver = echo();
-    driver.deadline(WithoutInput);
+    driver.deadline(WithoutProgress);
     assert_eq!((driver.state(), driver.sent_text().as_str()), ("Closed", ""));
     let mut driver = echo();
     driver.input(GET.as_bytes());
     driver.sent();
-    driver.deadline(WithoutInput);
+    driver.deadline(WithoutProgress);
     assert_eq!((driver.state(), driver.sent_text().as_str()), ("Closed", ""));
 }
 
