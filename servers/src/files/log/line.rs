@@ -157,21 +157,25 @@ impl Note {
         if self.text.len() == self.opening {
             self.ask_unknown();
         }
-        let (between, unknown): (&[u8], &[u8]) = match self.format {
-            Format::Combined => (b" ", b"-"),
-            Format::Json => (b",\"bytes\":", b"null"),
-        };
-        // The longest number, and so what there is besides the note.
-        let room = self.text.len() + time.len() + between.len() + 3 + 20;
-        lines.reserve(room);
+        // Besides the note and the time, at most a status, a number and what names them.
+        lines.reserve(self.text.len() + time.len() + 64);
         lines.extend_from_slice(&self.text[..self.opening]);
         lines.extend_from_slice(time);
         lines.extend_from_slice(&self.text[self.opening..self.status_at]);
-        lines.extend_from_slice(status.as_str().as_bytes());
-        lines.extend_from_slice(between);
-        match bytes {
-            Some(bytes) => lines.extend_from_slice(itoa::Buffer::new().format(bytes).as_bytes()),
-            None => lines.extend_from_slice(unknown),
+        // Pieces of a known length are written in place, which is cheaper than copied.
+        if let &[hundreds, tens, ones] = status.as_str().as_bytes() {
+            lines.extend_from_slice(&[hundreds, tens, ones]);
+        }
+        match self.format {
+            Format::Combined => lines.push(b' '),
+            Format::Json => lines.extend_from_slice(b",\"bytes\":"),
+        }
+        match (bytes, self.format) {
+            (Some(bytes), _) => {
+                lines.extend_from_slice(itoa::Buffer::new().format(bytes).as_bytes());
+            }
+            (None, Format::Combined) => lines.push(b'-'),
+            (None, Format::Json) => lines.extend_from_slice(b"null"),
         }
         lines.extend_from_slice(&self.text[self.status_at..]);
     }
