@@ -1,8 +1,8 @@
 //! The lines of the access log as text. What a client says is escaped here, so that nobody can
 //! write a line that the server did not, nor speak to the terminal of who reads the log.
 
-use std::borrow::Cow;
 use std::io::Write as _;
+use std::ops::Range;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use fsm_runtime::Peer;
@@ -195,10 +195,15 @@ const fn is_plain(byte: u8) -> bool {
     matches!(byte, b' '..=b'~') && byte != b'"' && byte != b'\\'
 }
 
+/// All bytes are looked at whatever the first ones are: that takes many of them at once.
+#[inline]
+fn are_plain(value: &[u8]) -> bool {
+    value.iter().fold(true, |plain, byte| plain & is_plain(*byte))
+}
+
 #[inline]
 fn escape(text: &mut Vec<u8>, value: &[u8]) {
-    // All bytes are looked at whatever the first ones are: that takes many of them at once.
-    if value.iter().fold(true, |plain, byte| plain & is_plain(*byte)) {
+    if are_plain(value) {
         text.extend_from_slice(value);
     } else {
         escape_bytes(text, value);
@@ -241,39 +246,47 @@ fn write_json_field(text: &mut Vec<u8>, field: Option<&[u8]>) {
 
 /// Bytes that are not UTF-8 become U+FFFD, since JSON has no way to write them.
 fn write_json(text: &mut Vec<u8>, value: Option<&[u8]>) {
-    let value = value.map(String::from_utf8_lossy);
-    // Text can always be written to memory.
-    let _ = serde_json::to_writer(text, &value.as_ref().map(Cow::as_ref));
+    match value {
+        None => text.extend_from_slice(b"null"),
+        // By far the commonest, and cheaper than any library can be that has to look closer.
+        Some(value) if are_plain(value) => {
+            text.push(b'"');
+            text.extend_from_slice(value);
+            text.push(b'"');
+        }
+        // Text can always be written to memory.
+        Some(value) => drop(serde_json::to_writer(text, &String::from_utf8_lossy(value))),
+    }
 }
 
 /// The time of lines, written once a second.
 #[derive(Debug)]
 pub(super) struct Clock {
     format: Format,
-    /// The second it says, since the Unix epoch; none before it was first asked for.
-    second: Option<u64>,
+    /// When the text is right: for one second, or never before it was first asked for.
+    right: Range<SystemTime>,
     text: Vec<u8>,
 }
 
 impl Clock {
     pub(super) fn new(format: Format) -> Self {
-        Self { format, second: None, text: Vec::new() }
+        Self { format, right: UNIX_EPOCH..UNIX_EPOCH, text: Vec::new() }
     }
 
     /// The time as text, in UTC. A clock that was set back is followed.
     #[inline]
     pub(super) fn at(&mut self, now: SystemTime) -> &[u8] {
-        let second = now.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
-        if self.second != Some(second) {
-            self.write(second);
+        if !self.right.contains(&now) {
+            self.write(now);
         }
         &self.text
     }
 
     #[cold]
-    fn write(&mut self, second: u64) {
+    fn write(&mut self, now: SystemTime) {
+        let second = now.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
         let time = UNIX_EPOCH + Duration::from_secs(second.min(LAST_SECOND));
-        self.second = Some(second);
+        self.right = time..time + Duration::from_secs(1);
         self.text.clear();
         // Neither can fail: the time is one that both know, and memory can be written to.
         let _ = match self.format {
