@@ -282,8 +282,8 @@ impl Drawing {
     }
 }
 
-/// Joins what is drawn: of each of so many places the first half, the second, or both. Answers where
-/// each piece begins and ends, in halves.
+/// Joins what is drawn: of each of so many places the first half, the second, or both. Answers
+/// where each piece begins and ends, in halves.
 fn runs(places: usize, is_drawn: impl Fn(usize) -> (bool, bool)) -> Vec<(usize, usize)> {
     let mut runs = Vec::new();
     let mut begun = None;
