@@ -43,6 +43,7 @@ use limits::BODY_STEP;
 #[derive(Machine)]
 #[machine(context = Client<H>, input = Heads<'_>, reply = H::Reply, shared = Shared<H::Shared>)]
 #[machine(error = Refusal)]
+#[outcome(Sent: Idle "sent" | Closed | Gone)]
 #[outcome(Respond: Idle | Working "later" | Streaming "piece by piece" | Closed)]
 #[group(Busy: Receiving, Absorbing, Working, Streaming; ignores(shutdown))]
 #[on(error(refusal) => refuse(refusal) -> Closed)]
@@ -91,8 +92,8 @@ pub enum Http<H: Handler> {
 
     /// A response goes out piece by piece. It has begun, so what goes wrong from here on cannot be
     /// said any more: the connection is reset.
-    #[on(drained => next_piece(body, outgoing) -> Stay | Idle "sent" | Closed | Gone)]
-    #[on(reply(reply) => piece(body, outgoing, reply) -> Stay | Idle "sent" | Closed | Gone)]
+    #[on(drained => next_piece(body, outgoing) -> Stay | Sent)]
+    #[on(reply(reply) => piece(body, outgoing, reply) -> Stay | Sent)]
     #[after(stall() without progress -> Gone)]
     Streaming {
         /// What is kept of the response.
@@ -119,13 +120,17 @@ pub struct Client<H> {
     terms: Terms,
     /// The requests there have been.
     requests: u32,
+    /// The next piece of the response is made elsewhere. What was queued before it may have gone
+    /// by then, which is no reason to ask for another.
+    awaits_piece: bool,
 }
 
 impl<H: Handler> Client<H> {
     /// A client that has sent nothing yet.
     #[must_use]
     pub fn new(handler: H, limits: &Arc<Limits>) -> Self {
-        Self { handler, limits: Arc::clone(limits), terms: Terms::UNKNOWN, requests: 0 }
+        let limits = Arc::clone(limits);
+        Self { handler, limits, terms: Terms::UNKNOWN, requests: 0, awaits_piece: false }
     }
 
     #[expect(clippy::needless_pass_by_value, reason = "what an input brings is its receiver's")]
@@ -297,13 +302,11 @@ impl<H: Handler> Client<H> {
         outgoing: &mut Outgoing,
         io: &mut Io<'_, Http<H>>,
     ) -> HttpNextPiece {
-        let Written(progress) = self.handler.next_piece(body, BodyWriter { io, outgoing });
-        match progress {
-            Progress::More | Progress::Later => HttpNextPiece::Stay,
-            Progress::Whole if self.terms.persists => HttpNextPiece::Idle,
-            Progress::Whole => HttpNextPiece::Closed,
-            Progress::Broken => HttpNextPiece::Gone,
+        if self.awaits_piece {
+            return HttpNextPiece::Stay;
         }
+        let written = self.handler.next_piece(body, BodyWriter { io, outgoing });
+        self.sent(written).map_or(HttpNextPiece::Stay, HttpNextPiece::Sent)
     }
 
     fn piece(
@@ -313,12 +316,18 @@ impl<H: Handler> Client<H> {
         reply: H::Reply,
         io: &mut Io<'_, Http<H>>,
     ) -> HttpPiece {
-        let Written(progress) = self.handler.piece(body, reply, BodyWriter { io, outgoing });
+        let written = self.handler.piece(body, reply, BodyWriter { io, outgoing });
+        self.sent(written).map_or(HttpPiece::Stay, HttpPiece::Sent)
+    }
+
+    /// Where a response leads to whose body has come so far; nowhere else while more follows.
+    fn sent(&mut self, Written(progress): Written) -> Option<HttpSent> {
+        self.awaits_piece = matches!(progress, Progress::Later);
         match progress {
-            Progress::More | Progress::Later => HttpPiece::Stay,
-            Progress::Whole if self.terms.persists => HttpPiece::Idle,
-            Progress::Whole => HttpPiece::Closed,
-            Progress::Broken => HttpPiece::Gone,
+            Progress::More | Progress::Later => None,
+            Progress::Whole if self.terms.persists => Some(HttpSent::Idle),
+            Progress::Whole => Some(HttpSent::Closed),
+            Progress::Broken => Some(HttpSent::Gone),
         }
     }
 
@@ -344,7 +353,7 @@ impl<H: Handler> Client<H> {
     /// The client sends no more. Half a head is answered, since it waits for something.
     fn half_a_head(&mut self, rest: &[u8], io: &mut Io<'_, Http<H>>) {
         if !rest.is_empty() {
-            self.refuse_head(Refusal::CUT_OFF, false, io);
+            self.refuse_head(Refusal::CUT_OFF, rest.starts_with(b"HEAD "), io);
         }
     }
 
