@@ -102,7 +102,16 @@ const LAYERS: &[(&str, &[&[&str]])] = &[
     ),
     (
         "servers/src",
-        &[&["cli"], &["echo"], &["thank_you"], &["chat"], &["http"], &["lib"], &["bin"]],
+        &[
+            &["cli"],
+            &["echo"],
+            &["thank_you"],
+            &["chat"],
+            &["http"],
+            &["files"],
+            &["lib"],
+            &["bin"],
+        ],
     ),
 ];
 

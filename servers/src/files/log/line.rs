@@ -8,6 +8,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use fsm_runtime::Peer;
 use http::StatusCode;
 use httpdate::HttpDate;
+use memchr::{memchr, memrchr};
 
 use crate::http::Request;
 
@@ -53,8 +54,11 @@ impl<'a> Said<'a> {
 
     /// The method, the target and the version, as far as they are there.
     fn words(&self) -> [&'a [u8]; 3] {
-        let mut words = self.line.splitn(3, |byte| *byte == b' ');
-        [(); 3].map(|()| words.next().unwrap_or_default())
+        let line = self.line;
+        let first = memchr(b' ', line).unwrap_or(line.len());
+        let last = memrchr(b' ', line).filter(|last| *last > first).unwrap_or(line.len());
+        let target = line.get(first + 1..last).unwrap_or_default();
+        [&line[..first], target, line.get(last + 1..).unwrap_or_default()]
     }
 }
 
@@ -326,7 +330,7 @@ mod tests {
             (&b""[..], [&b""[..], b"", b""]),
             (b"GET", [b"GET", b"", b""]),
             (b" ", [b"", b"", b""]),
-            (b"A B C D", [b"A", b"B", b"C D"]),
+            (b"A B C D", [b"A", b"B C", b"D"]),
         ] {
             assert_eq!(Said { line, ..SAID }.words(), words);
         }
