@@ -395,6 +395,17 @@ mod tests {
     }
 
     #[test]
+    fn time_goes_on() {
+        let mut clock = Clock::new(Format::Json);
+        let mut at = |millis| {
+            let text = clock.at(UNIX_EPOCH + Duration::from_millis(millis)).to_vec();
+            String::from_utf8(text).unwrap()
+        };
+        assert_eq!([at(1000), at(1999)], ["1970-01-01T00:00:01Z"; 2]);
+        assert_eq!([at(2000), at(1000)], ["1970-01-01T00:00:02Z", "1970-01-01T00:00:01Z"]);
+    }
+
+    #[test]
     fn a_clock_that_is_set_wrong_costs_nothing_but_the_time() {
         let mut clock = Clock::new(Format::Json);
         assert_eq!(clock.at(UNIX_EPOCH - Duration::from_secs(1)), b"1970-01-01T00:00:00Z");
