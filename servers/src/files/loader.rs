@@ -26,6 +26,10 @@ use super::watch::Watch;
 /// What stands for a directory that has it.
 const INDEX: &[u8] = b"/index.html";
 
+/// The most bytes that are read without waiting: they are copied and hashed by who asks, and all
+/// other clients wait for that.
+const AT_ONCE: u64 = 64 * 1024;
+
 /// Finds files below a root.
 pub struct Loader {
     root: Root,
@@ -139,12 +143,15 @@ impl Loader {
         let is_watched = self.watch_folder(wanted.folder());
         let open = |path: &[u8]| Some(self.root.open_beneath(path));
         let take: Take = |file, limit| Snapshot::of(file, limit).map(Some);
-        let loaded = self.fetch(wanted, &open, take, is_watched, now)?;
+        let settings = &self.settings;
+        let fetch = Fetch { settings, open: &open, take, may_wait: true, is_watched, now };
+        let loaded = self.fetch(wanted, &fetch)?;
         // Nothing gave up, since nothing may.
         loaded.ok_or(LoadError::NotFound)
     }
 
-    /// As [`Loader::load`], but without waiting: `None` where a disk would have to be asked.
+    /// As [`Loader::load`], but without waiting: `None` where a disk would have to be asked, and for
+    /// what takes long in itself, which is a list and a file of some size.
     ///
     /// # Errors
     /// Why nothing was found.
@@ -155,7 +162,9 @@ impl Loader {
             return Ok(None);
         }
         let open = |path: &[u8]| self.root.open_cached(path);
-        self.fetch(wanted, &open, Snapshot::of_resident, is_watched, now)
+        let (settings, take) = (&self.settings, Snapshot::of_resident);
+        let fetch = Fetch { settings, open: &open, take, may_wait: false, is_watched, now };
+        self.fetch(wanted, &fetch)
     }
 
     /// Tells whether something found is still so. May wait for a disk.
@@ -183,23 +192,15 @@ impl Loader {
         }
     }
 
-    fn fetch(
-        &self,
-        wanted: Wanted<'_>,
-        open: &Open<'_>,
-        take: Take,
-        is_watched: bool,
-        now: SystemTime,
-    ) -> Result<Option<Loaded>, LoadError> {
-        let fetch = Fetch { settings: &self.settings, open, take, is_watched, now };
-        let Some(opened) = open(wanted.path).transpose()? else { return Ok(None) };
+    fn fetch(&self, wanted: Wanted<'_>, fetch: &Fetch<'_>) -> Result<Option<Loaded>, LoadError> {
+        let Some(opened) = (fetch.open)(wanted.path).transpose()? else { return Ok(None) };
         match opened {
             Opened::File(..) if wanted.is_directory => Err(LoadError::NotFound),
             Opened::File(file, meta) => fetch.document(wanted.path, file, meta),
             Opened::Directory(..) if !wanted.is_directory => {
                 Ok(Some(fetch.loaded(Resource::Directory, true, Vec::new())))
             }
-            Opened::Directory(folder, meta) => self.index(&fetch, wanted.path, &folder, meta),
+            Opened::Directory(folder, meta) => self.index(fetch, wanted.path, &folder, meta),
         }
     }
 
@@ -217,6 +218,9 @@ impl Loader {
             None => Ok(None),
             Some(Ok(Opened::File(file, meta))) => fetch.document(index, file, meta),
             Some(Ok(Opened::Directory(..)) | Err(OpenError::NotFound)) if self.settings.lists => {
+                if !fetch.may_wait {
+                    return Ok(None);
+                }
                 let entries = folder::read(folder, self.settings.shows_hidden)?;
                 let origins = vec![Origin { path: path.into(), meta: Some(meta) }];
                 // The time of a folder says nothing of the sizes of the files in it.
@@ -234,6 +238,7 @@ struct Fetch<'a> {
     settings: &'a Settings,
     open: &'a Open<'a>,
     take: Take,
+    may_wait: bool,
     is_watched: bool,
     now: SystemTime,
 }
@@ -284,6 +289,8 @@ impl Fetch<'_> {
             |tag, meta: &Meta| Validators::new(tag, last_modified(meta.mtime, self.now));
         let read = if meta.size > self.settings.largest {
             Err(io::ErrorKind::FileTooLarge.into())
+        } else if meta.size > AT_ONCE && !self.may_wait {
+            Ok(None)
         } else {
             (self.take)(&file, self.settings.largest)
         };
