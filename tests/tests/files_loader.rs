@@ -5,6 +5,7 @@ use std::fs;
 use std::time::SystemTime;
 
 use fsm_tests::scratch::Scratch;
+use servers::files::document::Resource;
 use servers::files::loader::{Loaded, Loader, Settings};
 use servers::files::root::Root;
 use servers::files::watch::Watch;
@@ -39,4 +40,18 @@ fn what_takes_long_is_left_to_those_who_may_wait() {
     }
     assert!(load_at_once(&loader, b"large").is_none(), "it is read and hashed elsewhere");
     assert!(load_at_once(&loader, b"").is_none(), "a folder is read elsewhere");
+}
+
+/// Where nothing is heard of changes, only looking again finds them.
+#[test]
+fn a_folder_that_became_a_file_is_found_out() {
+    let folder = Scratch::new();
+    fs::create_dir(folder.path("a")).unwrap();
+    let loader = loader(&folder, None);
+    let loaded = load(&loader, b"a");
+    assert!(matches!(loaded.resource, Resource::Directory));
+    assert!(loader.is_current(&loaded));
+    fs::remove_dir(folder.path("a")).unwrap();
+    fs::write(folder.path("a"), "text").unwrap();
+    assert!(!loader.is_current(&loaded));
 }

@@ -197,8 +197,9 @@ impl Loader {
         match opened {
             Opened::File(..) if wanted.is_directory => Err(LoadError::NotFound),
             Opened::File(file, meta) => fetch.document(wanted.path, file, meta),
-            Opened::Directory(..) if !wanted.is_directory => {
-                Ok(Some(fetch.loaded(Resource::Directory, true, Vec::new())))
+            Opened::Directory(_, meta) if !wanted.is_directory => {
+                let origins = vec![Origin { path: wanted.path.into(), meta: Some(meta) }];
+                Ok(Some(fetch.loaded(Resource::Directory, true, origins)))
             }
             Opened::Directory(folder, meta) => self.index(fetch, wanted.path, &folder, meta),
         }
