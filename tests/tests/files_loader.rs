@@ -2,12 +2,18 @@
 //! on a real folder, without a server.
 
 use std::fs;
-use std::time::SystemTime;
+use std::os::unix::fs::symlink;
+use std::sync::Arc;
+use std::thread;
+use std::time::{Duration, Instant, SystemTime};
 
 use fsm_tests::scratch::Scratch;
-use servers::files::document::Resource;
+use servers::files::document::{Content, Resource};
 use servers::files::loader::{Loaded, Loader, Settings};
+use servers::files::negotiation::Coding;
+use servers::files::refresh;
 use servers::files::root::Root;
+use servers::files::store::{Found, Store};
 use servers::files::watch::Watch;
 
 fn loader(folder: &Scratch, watch: Option<Watch>) -> Loader {
@@ -54,4 +60,106 @@ fn a_folder_that_became_a_file_is_found_out() {
     fs::remove_dir(folder.path("a")).unwrap();
     fs::write(folder.path("a"), "text").unwrap();
     assert!(!loader.is_current(&loaded));
+}
+
+type Files = Arc<Store<Loaded, ()>>;
+
+/// As the server does it: from the store, or else from the disk.
+fn get(files: &Files, loader: &Loader, key: &[u8]) -> Vec<u8> {
+    let loaded = match files.find(key) {
+        Found::Value(loaded) => loaded,
+        Found::Absent | Found::Unknown => {
+            let changes = files.changes();
+            let loaded = Arc::new(load(loader, key));
+            files.keep(key, &loaded, changes);
+            loaded
+        }
+    };
+    let Resource::File(document) = &loaded.resource else { return Vec::new() };
+    match &document.in_coding(Coding::Identity).unwrap().content {
+        Content::Held(bytes) => bytes.to_vec(),
+        Content::Open(..) => Vec::new(),
+    }
+}
+
+/// Waits until a file is what it should be, for much less time than it takes until what is watched
+/// is looked at again.
+fn await_text(files: &Files, loader: &Loader, key: &[u8], text: &str) {
+    let begin = Instant::now();
+    while get(files, loader, key) != text.as_bytes() {
+        assert!(begin.elapsed() < Duration::from_secs(5), "no `{text}`");
+        thread::sleep(Duration::from_millis(1));
+    }
+}
+
+/// Looks again after an hour only: what is seen sooner was heard of.
+fn listening(folder: &Scratch) -> (Files, Arc<Loader>) {
+    let watch = Watch::new().expect("the system has inotify to give");
+    let loader = Arc::new(loader(folder, Some(watch)));
+    let files = Arc::new(Store::new(1 << 20));
+    refresh::start(&files, &loader, Duration::from_secs(3600)).unwrap();
+    (files, loader)
+}
+
+/// The way most sites are put in place: a link is made to lead to another folder, at once.
+#[test]
+fn a_link_that_leads_elsewhere_is_heard_of() {
+    let folder = Scratch::new();
+    for release in ["one", "two"] {
+        fs::create_dir_all(folder.path(release).join("sub")).unwrap();
+        fs::write(folder.path(release).join("sub/file"), release).unwrap();
+    }
+    symlink("one", folder.path("now")).unwrap();
+    let (files, loader) = listening(&folder);
+    await_text(&files, &loader, b"now/sub/file", "one");
+    symlink("two", folder.path("next")).unwrap();
+    fs::rename(folder.path("next"), folder.path("now")).unwrap();
+    await_text(&files, &loader, b"now/sub/file", "two");
+    // It is the new folder that is listened to by now.
+    fs::write(folder.path("two/sub/file"), "three").unwrap();
+    await_text(&files, &loader, b"now/sub/file", "three");
+}
+
+/// A folder takes the place of another, far above the file.
+#[test]
+fn a_folder_in_place_of_another_is_heard_of() {
+    let folder = Scratch::new();
+    for release in ["now", "next"] {
+        fs::create_dir_all(folder.path(release).join("sub")).unwrap();
+        fs::write(folder.path(release).join("sub/file"), release).unwrap();
+    }
+    let (files, loader) = listening(&folder);
+    await_text(&files, &loader, b"now/sub/file", "now");
+    fs::rename(folder.path("now"), folder.path("past")).unwrap();
+    fs::rename(folder.path("next"), folder.path("now")).unwrap();
+    await_text(&files, &loader, b"now/sub/file", "next");
+    fs::write(folder.path("now/sub/file"), "three").unwrap();
+    await_text(&files, &loader, b"now/sub/file", "three");
+}
+
+/// What a link leads to is heard of by nobody. When it is found out, the folder that is watched is
+/// the one that is there.
+#[test]
+fn what_is_found_out_is_listened_to_again() {
+    let folder = Scratch::new();
+    for release in ["one", "two"] {
+        fs::create_dir_all(folder.path(release)).unwrap();
+        fs::write(folder.path(release).join("file"), release).unwrap();
+    }
+    fs::create_dir(folder.path("links")).unwrap();
+    symlink("../one", folder.path("links/now")).unwrap();
+    symlink("links/now", folder.path("now")).unwrap();
+    let watch = Watch::new().expect("the system has inotify to give");
+    let loader = Arc::new(loader(&folder, Some(watch)));
+    let files = Arc::new(Store::new(1 << 20));
+    refresh::start(&files, &loader, Duration::from_millis(100)).unwrap();
+    await_text(&files, &loader, b"now/file", "one");
+    symlink("../two", folder.path("links/next")).unwrap();
+    fs::rename(folder.path("links/next"), folder.path("links/now")).unwrap();
+    await_text(&files, &loader, b"now/file", "two");
+    let begin = Instant::now();
+    fs::write(folder.path("two/file"), "three").unwrap();
+    await_text(&files, &loader, b"now/file", "three");
+    let took = begin.elapsed();
+    assert!(took < Duration::from_millis(500), "it was looked for and not heard: {took:?}");
 }

@@ -167,6 +167,12 @@ impl Loader {
         self.fetch(wanted, &fetch)
     }
 
+    /// The folder that is watched for the sake of what is at a path.
+    #[must_use]
+    pub fn folder_of(key: &[u8]) -> &[u8] {
+        Wanted::of(key).folder()
+    }
+
     /// Tells whether something found is still so. May wait for a disk.
     #[must_use]
     pub fn is_current(&self, loaded: &Loaded) -> bool {
@@ -181,13 +187,22 @@ impl Loader {
         })
     }
 
+    /// Watches a folder, and those that it is in, since who renames one of them changes what is
+    /// below.
     fn watch_folder(&self, path: &[u8]) -> bool {
         let Some(watch) = &self.watch else { return false };
+        let slashes = path.iter().enumerate().filter(|(_, byte)| **byte == b'/');
+        let above = slashes.map(|(at, _)| &path[..at]);
+        [&b""[..]].into_iter().chain(above).chain([path]).all(|path| self.watch_one(watch, path))
+    }
+
+    fn watch_one(&self, watch: &Watch, path: &[u8]) -> bool {
         if watch.has(path) {
             return true;
         }
+        let changes = watch.changes();
         match self.root.open_beneath(path) {
-            Ok(Opened::Directory(folder, _)) => watch.add(folder.as_fd(), path),
+            Ok(Opened::Directory(folder, _)) => watch.add(folder.as_fd(), path, changes),
             _ => false,
         }
     }

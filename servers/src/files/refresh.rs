@@ -12,10 +12,10 @@ use tracing::warn;
 use super::loader::{Loaded, Loader};
 use super::negotiation::Coding;
 use super::store::Store;
-use super::watch::Change;
+use super::watch::{Change, Watch};
 
-/// Of what is watched only that is missed which happens above the watched folders or behind links,
-/// so that it is looked at once in so many times.
+/// Of what is watched only that is missed which happens behind links, so that it is looked at once
+/// in so many times.
 const WATCHED_ONCE_IN: u64 = 10;
 
 /// What is cached is stale when nothing could be looked at for so many times as long as it should
@@ -72,30 +72,40 @@ fn doubt(every: Duration, freshness: &Freshness) {
 /// Forgets what is heard to have changed.
 fn hear<W>(store: &Store<Loaded, W>, loader: &Loader) {
     let Some(watch) = loader.watch() else { return };
-    let Err(error) = watch.listen(|change| forget(store, &change));
+    let Err(error) = watch.listen(|change| forget(store, watch, &change));
     warn!(%error, "changes of files are not heard of any more, and found by looking again");
-    store.forget_where(|_| true);
+    forget_below(store, watch, b"");
 }
 
-fn forget<W>(store: &Store<Loaded, W>, change: &Change<'_>) {
+fn forget<W>(store: &Store<Loaded, W>, watch: &Watch, change: &Change<'_>) {
     match change {
-        Change::Anything => store.forget_where(|_| true),
+        // What is at the paths that are watched may have changed as well.
+        Change::Anything => forget_below(store, watch, b""),
         Change::Folder(folder) => store.forget_where(|path| is_below(path, folder)),
         Change::Name { folder, name, is_folder } => {
             let path = if folder.is_empty() { Vec::new() } else { [folder, &b"/"[..]].concat() };
             // The list of the folder, or its index.
             store.forget(&path);
-            forget_path(store, &[&path, *name].concat(), *is_folder);
+            let path = [&path, *name].concat();
+            // A link to a folder is none to the system, and yet has paths below it.
+            if watch.leave(&path) || *is_folder {
+                forget_below(store, watch, &path);
+            }
+            forget_path(store, &path);
         }
     }
 }
 
+/// Forgets a folder, which may be another by now, and all that is in it. First the folder is left:
+/// who fetches something of it meanwhile, and takes it to be watched, does not keep it.
+fn forget_below<W>(store: &Store<Loaded, W>, watch: &Watch, folder: &[u8]) {
+    watch.leave(folder);
+    store.forget_where(|path| is_below(path, folder));
+}
+
 /// Forgets all that a path may be part of.
-fn forget_path<W>(store: &Store<Loaded, W>, path: &[u8], is_folder: bool) {
+fn forget_path<W>(store: &Store<Loaded, W>, path: &[u8]) {
     store.forget(path);
-    if is_folder {
-        store.forget_where(|other| is_below(other, path));
-    }
     for coding in [Coding::Brotli, Coding::Zstd, Coding::Gzip] {
         if let Some(plain) = path.strip_suffix(coding.suffix().as_bytes()) {
             store.forget(plain);
@@ -119,8 +129,15 @@ fn look_again<W>(
         thread::sleep(every);
         let includes_watched = round % WATCHED_ONCE_IN == 0;
         for (path, loaded) in store.values() {
-            if (includes_watched || !loaded.is_watched) && !loader.is_current(&loaded) {
-                store.forget(&path);
+            if (loaded.is_watched && !includes_watched) || loader.is_current(&loaded) {
+                continue;
+            }
+            store.forget(&path);
+            // It was not heard of, so what is watched may be another folder than this one.
+            if loaded.is_watched
+                && let Some(watch) = loader.watch()
+            {
+                forget_below(store, watch, Loader::folder_of(&path));
             }
         }
         store.forget_absent();

@@ -2,10 +2,9 @@
 //! as it is not so any more. It knows folders and names, and neither the cache nor clients.
 //!
 //! It is the quick half of staying fresh and not the whole: file systems on other machines tell
-//! nothing, and so does a folder above the watched ones that is renamed. What it cannot hear is
-//! found by looking again.
+//! nothing, and neither does what a link leads to. What it cannot hear is found by looking again.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::convert::Infallible;
 use std::io;
 use std::mem::MaybeUninit;
@@ -13,6 +12,7 @@ use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use rustix::fs::inotify::{self, CreateFlags, ReadFlags, Reader, WatchFlags};
+use rustix::io::Errno;
 
 /// The most folders that are watched. Each takes about a kilobyte of the kernel's memory; files of
 /// others are only looked at again.
@@ -60,7 +60,39 @@ pub struct Watch {
 struct Folders {
     /// A folder that links lead to has several paths.
     by_number: HashMap<i32, Vec<Box<[u8]>>>,
-    by_path: HashMap<Box<[u8]>, i32>,
+    by_path: BTreeMap<Box<[u8]>, i32>,
+    /// How often something was left.
+    changes: u64,
+    /// Nobody listens any more.
+    is_deaf: bool,
+}
+
+impl Folders {
+    /// The paths that are this one or below it.
+    fn below(&self, path: &[u8]) -> Vec<Box<[u8]>> {
+        if path.is_empty() {
+            return self.by_path.keys().cloned().collect();
+        }
+        // The byte behind the slash ends what begins with a slash.
+        let bounds = [b"/", b"0"].map(|end| [path, end].concat().into_boxed_slice());
+        let [from, to] = bounds;
+        let own = self.by_path.get_key_value(path).into_iter();
+        own.chain(self.by_path.range(from..to)).map(|(path, _)| path.clone()).collect()
+    }
+
+    fn leave(&mut self, path: &[u8]) -> bool {
+        self.changes += 1;
+        let paths = self.below(path);
+        for path in &paths {
+            let number = self.by_path.remove(path);
+            // The number stays, empty or not, until the system says that the folder is gone:
+            // somebody may be about to give it another path.
+            if let Some(paths) = number.and_then(|number| self.by_number.get_mut(&number)) {
+                paths.retain(|other| other != path);
+            }
+        }
+        !paths.is_empty()
+    }
 }
 
 impl Watch {
@@ -76,19 +108,38 @@ impl Watch {
     /// Watches an open folder that has this path below the root. May block.
     ///
     /// What is read of the folder's files after this is heard of when it changes. Answers whether
-    /// that is so: not beyond the most folders there may be, and not where the system refuses.
-    pub fn add(&self, folder: BorrowedFd<'_>, path: &[u8]) -> bool {
-        if self.folders().by_path.len() >= FOLDERS {
+    /// that is so: not beyond the most folders there may be, not where the system refuses, and not
+    /// where a folder was left since there had been so many [`Watch::changes`] before this one was
+    /// opened, since it may be another by now.
+    pub fn add(&self, folder: BorrowedFd<'_>, path: &[u8], changes: u64) -> bool {
+        let folders = self.folders();
+        if folders.by_path.len().max(folders.by_number.len()) >= FOLDERS {
             return false;
         }
+        drop(folders);
         // The descriptor and not the path: nobody can have put another folder in its place.
         let link = format!("/proc/self/fd/{}", folder.as_raw_fd());
         let Ok(number) = inotify::add_watch(&self.inotify, link, MEANINGFUL) else { return false };
         let mut folders = self.folders();
+        if folders.is_deaf || folders.changes != changes {
+            return false;
+        }
         if folders.by_path.insert(path.into(), number) != Some(number) {
             folders.by_number.entry(number).or_default().push(path.into());
         }
         true
+    }
+
+    /// How often a folder was left, for [`Watch::add`].
+    #[must_use]
+    pub fn changes(&self) -> u64 {
+        self.folders().changes
+    }
+
+    /// Leaves the folders at a path and below it: others may be there by now. Answers whether there
+    /// were any.
+    pub fn leave(&self, path: &[u8]) -> bool {
+        self.folders().leave(path)
     }
 
     /// Tells whether the folder at this path is watched.
@@ -100,12 +151,22 @@ impl Watch {
     /// Waits for changes and tells each, for ever.
     ///
     /// # Errors
-    /// What the system answered; nothing is heard any more.
-    pub fn listen(&self, mut tell: impl FnMut(Change<'_>)) -> io::Result<Infallible> {
+    /// What the system answered; nothing is heard any more, and nothing is watched that is added
+    /// from now on. Those that were are to be left.
+    pub fn listen(&self, tell: impl FnMut(Change<'_>)) -> io::Result<Infallible> {
+        let heard = self.hear(tell);
+        self.folders().is_deaf = true;
+        heard
+    }
+
+    fn hear(&self, mut tell: impl FnMut(Change<'_>)) -> io::Result<Infallible> {
         let mut buffer = [const { MaybeUninit::uninit() }; CHANGES];
         let mut reader = Reader::new(&self.inotify, &mut buffer);
         loop {
-            let event = reader.next()?;
+            let event = match reader.next() {
+                Err(Errno::INTR) => continue,
+                event => event?,
+            };
             if event.events().contains(ReadFlags::QUEUE_OVERFLOW) {
                 tell(Change::Anything);
                 continue;
@@ -133,7 +194,7 @@ impl Watch {
         }
         let paths = folders.by_number.remove(&number).unwrap_or_default();
         for path in &paths {
-            folders.by_path.remove(path);
+            folders.leave(path);
         }
         if events.contains(ReadFlags::MOVE_SELF) {
             let _ = inotify::remove_watch(&self.inotify, number);
