@@ -306,7 +306,9 @@ impl Files {
         match loader.load_cached(key, now) {
             Ok(Some(loaded)) => {
                 let loaded = Arc::new(loaded);
-                self.store.keep(key, &loaded, changes);
+                if loaded.keeps {
+                    self.store.keep(key, &loaded, changes);
+                }
                 Some(Fetched::Something(loaded))
             }
             Err(LoadError::NotFound) => Some(Fetched::Nothing),

@@ -3,7 +3,6 @@
 //! Everything of one variant comes from one look at one file: its length, its tag, its date and its
 //! bytes belong together, whatever happens on the disk meanwhile.
 
-use std::fs::File;
 use std::sync::Arc;
 
 use http::StatusCode;
@@ -14,6 +13,7 @@ use http::header::{
 
 use super::listing::Entry;
 use super::negotiation::{Coding, Codings};
+use super::open_file::OpenFile;
 use super::root::Meta;
 use super::store::Weigh;
 use super::validators::Validators;
@@ -59,7 +59,7 @@ pub enum Content {
     /// In memory.
     Held(Box<[u8]>),
     /// On the disk: too many to be kept.
-    Open(Arc<File>, Meta),
+    Open(Arc<OpenFile>, Meta),
 }
 
 impl Content {
@@ -105,6 +105,12 @@ impl Document {
     #[must_use]
     pub fn codings(&self) -> Codings {
         self.codings
+    }
+
+    /// Tells whether it keeps a file open.
+    #[must_use]
+    pub fn is_open(&self) -> bool {
+        self.variants.iter().any(|variant| matches!(variant.content, Content::Open(..)))
     }
 
     /// The file in one of its codings.
@@ -156,7 +162,8 @@ impl Variant {
         const HEADS: u64 = 2048;
         let held = match &self.content {
             Content::Held(bytes) => bytes.len() as u64,
-            // A descriptor is dearer than its memory: no more than so many are held in 64 MiB.
+            // A descriptor is dearer than its memory: one counts as 64 KiB. However large the cache,
+            // `OpenFile::are_too_many` says how many there are at most.
             Content::Open(..) => 64 * 1024,
         };
         HEADS + held

@@ -16,6 +16,7 @@ use super::document::{Content, Document, Resource, Source};
 use super::folder;
 use super::media;
 use super::negotiation::Coding;
+use super::open_file::OpenFile;
 use super::root::{Meta, OpenError, Opened, Root};
 use super::site::{self, Page};
 use super::snapshot::Snapshot;
@@ -66,7 +67,7 @@ pub struct Loaded {
     pub resource: Resource,
     /// A change of it is heard of, since its folder is watched.
     pub is_watched: bool,
-    /// A change of it shows, so that it may be kept.
+    /// It may be kept: a change of it shows, and too many files are not open already.
     pub keeps: bool,
     /// What it was made of.
     origins: Vec<Origin>,
@@ -290,7 +291,10 @@ impl Fetch<'_> {
         let rule = rules.iter().find(|rule| path.ends_with(&rule.end));
         let policy = rule.map(|rule| (CACHE_CONTROL, rule.value.clone()));
         let document = Document::new(content_type, policy.as_slice(), sources);
-        Ok(Some(self.loaded(Resource::File(document), keeps || self.is_watched, origins)))
+        // What is too large to be held takes a descriptor as long as it is kept.
+        let has_room = !document.is_open() || !OpenFile::are_too_many();
+        let keeps = (keeps || self.is_watched) && has_room;
+        Ok(Some(self.loaded(Resource::File(document), keeps, origins)))
     }
 
     /// One file in one coding, and whether a change of it would show; nothing where that would have
@@ -325,7 +329,7 @@ impl Fetch<'_> {
                 ) =>
             {
                 let validators = validators(EntityTag::of_metadata(&meta), &meta);
-                let content = Content::Open(Arc::new(file), meta);
+                let content = Content::Open(Arc::new(OpenFile::new(file)), meta);
                 Ok(Some((Source { coding, validators, content }, true)))
             }
             Err(error) => Err(LoadError::Io(error)),
