@@ -1,8 +1,8 @@
 //! What is known of the files: a cache that all workers share, and who waits for what is on its way
 //! from the disk. It knows no disk, and of a client nothing but that it waits.
 //!
-//! The lock-free part is the common one: a path is found in one look-up. Who misses takes one lock,
-//! to find out whether somebody is fetching the file already.
+//! The common case is a hit: one look-up, which waits for nobody but who changes the same part of
+//! the cache. Who misses takes one lock more, to find out whether somebody is fetching the file.
 
 use std::collections::HashMap;
 use std::mem;
@@ -163,6 +163,8 @@ impl<V: Weigh, W> Store<V, W> {
         if let Some(flight) = flights.by_path.get_mut(path) {
             flight.is_outdated = true;
         }
+        // What lands from here on is new; it is no harm if that is forgotten as well.
+        drop(flights);
         self.cache.remove(path);
         self.absent.remove(path);
     }
@@ -174,14 +176,23 @@ impl<V: Weigh, W> Store<V, W> {
         for (_, flight) in flights.by_path.iter_mut().filter(|(path, _)| is_meant(path)) {
             flight.is_outdated = true;
         }
+        // Looking through the whole cache takes long, and who misses waits for the lock.
+        drop(flights);
         self.cache.retain(|path, _| !is_meant(path));
         self.absent.retain(|path, ()| !is_meant(path));
     }
 
-    /// What is cached, for whoever looks whether it is still so.
+    /// The paths of what is cached, for whoever looks whether it is still so. The values are not
+    /// among them: who waits for a disk meanwhile would keep what the cache has long let go.
     #[must_use]
-    pub fn values(&self) -> Vec<(Box<[u8]>, Arc<V>)> {
-        self.cache.iter().collect()
+    pub fn paths(&self) -> Vec<Box<[u8]>> {
+        self.cache.iter().map(|(path, _)| path).collect()
+    }
+
+    /// What is cached at a path, for somebody who is no client: it does not count as a use.
+    #[must_use]
+    pub fn peek(&self, path: &[u8]) -> Option<Arc<V>> {
+        self.cache.peek(path)
     }
 
     /// Forgets which paths lead nowhere.
@@ -238,6 +249,7 @@ impl<V: Weigh, W> Drop for Landing<V, W> {
 
 #[cfg(test)]
 mod tests {
+    use std::cell::Cell;
     use std::sync::Arc;
 
     use super::{FLIGHTS, Found, Joined, Landing, Store, WAITERS, Weigh};
@@ -290,6 +302,19 @@ mod tests {
         }
     }
 
+    /// Looking through a large cache takes long.
+    #[test]
+    fn who_misses_does_not_wait_for_who_forgets() {
+        let files = Files::new(1 << 20);
+        files.keep(b"a", &Arc::new(Bytes(5)), files.changes());
+        let was_free = Cell::new(None);
+        files.forget_where(|_| {
+            was_free.set(Some(files.flights.try_lock().is_ok()));
+            true
+        });
+        assert_eq!(was_free.get(), Some(true));
+    }
+
     #[test]
     fn a_job_that_dies_lets_those_who_wait_go() {
         let files = Arc::new(Files::new(1 << 20));
@@ -323,7 +348,7 @@ mod tests {
             files.land(path.as_bytes(), Some(None));
             assert!(files.weight() <= 1 << 20);
         }
-        assert!(files.values().len() > 50, "{}", files.values().len());
+        assert!(files.paths().len() > 50, "{}", files.paths().len());
         let absent = || {
             let paths = (0..1000_u32).map(|file| format!("no {file}"));
             paths.filter(|path| matches!(files.find(path.as_bytes()), Found::Absent)).count()
