@@ -11,6 +11,7 @@ use std::time::SystemTime;
 
 use http::HeaderValue;
 use http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY};
+use rustix::io::Errno;
 
 use super::document::{Content, Document, Resource, Source};
 use super::folder;
@@ -332,7 +333,7 @@ impl Fetch<'_> {
                 let content = Content::Open(Arc::new(OpenFile::new(file)), meta);
                 Ok(Some((Source { coding, validators, content }, true)))
             }
-            Err(error) => Err(LoadError::Io(error)),
+            Err(error) => Err(error.into()),
         }
     }
 
@@ -373,8 +374,32 @@ impl From<OpenError> for LoadError {
     }
 }
 
+/// What is open may be read with the help of another descriptor, and may be gone by then.
 impl From<io::Error> for LoadError {
     fn from(error: io::Error) -> Self {
-        Self::Io(error)
+        match Errno::from_io_error(&error) {
+            Some(known) => OpenError::from(known).into(),
+            None if error.kind() == io::ErrorKind::OutOfMemory => Self::Exhausted,
+            None => Self::Io(error),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+
+    use rustix::io::Errno;
+
+    use super::LoadError;
+
+    #[test]
+    fn what_an_open_file_fails_with_is_told_apart() {
+        let of = |error: Errno| LoadError::from(io::Error::from(error));
+        assert!(matches!(of(Errno::MFILE), LoadError::Exhausted), "503, not 500");
+        assert!(matches!(of(Errno::NOENT), LoadError::NotFound), "the folder has gone meanwhile");
+        assert!(matches!(of(Errno::IO), LoadError::Io(_)));
+        let memory = io::Error::from(io::ErrorKind::OutOfMemory);
+        assert!(matches!(LoadError::from(memory), LoadError::Exhausted));
     }
 }
