@@ -15,7 +15,7 @@ use std::time::{Duration, SystemTime};
 use clap::Parser;
 use fsm_runtime::{Machine as _, OperationError, Peer, Server, Ticket};
 use http::{HeaderValue, Method, StatusCode};
-use humantime::parse_duration;
+use humantime::{format_duration, parse_duration};
 use tracing::warn;
 
 use crate::cli::{self, Common};
@@ -378,7 +378,7 @@ pub struct Options {
     #[arg(long, value_name = "BYTES", default_value_t = 1 << 20)]
     max_object: u64,
     /// How often files are looked at again of whose changes nothing is heard
-    #[arg(long, value_name = "TIME", default_value = "1s", value_parser = parse_duration)]
+    #[arg(long, value_name = "TIME", default_value = "1s", value_parser = parse_refresh)]
     refresh: Duration,
     /// Lists directories that have no index.html
     #[arg(long)]
@@ -414,6 +414,14 @@ const EXAMPLES: &str = "Examples:
   cached-file ./public --listen 127.0.0.1:8080 --list --cache-control no-cache
   cached-file ./public --listen [::]:80 --cache 1073741824 --cache-control .js:max-age=31536000";
 
+/// More often a processor would do little else, and nobody could tell a disk that hangs.
+const SOONEST_REFRESH: Duration = Duration::from_millis(10);
+
+fn parse_refresh(text: &str) -> Result<Duration, String> {
+    let time = parse_duration(text).ok().filter(|time| *time >= SOONEST_REFRESH);
+    time.ok_or_else(|| format!("write a time of at least {}", format_duration(SOONEST_REFRESH)))
+}
+
 /// `.css:max-age=60`, or `no-cache` for all.
 fn parse_rule(text: &str) -> Result<CacheRule, String> {
     let (end, value) = text.split_once(':').unwrap_or(("", text));
@@ -433,4 +441,21 @@ pub fn main() -> ExitCode {
             serve(server, options.limits, |_worker| Worker::new(log.as_ref()), client)
         },
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser as _;
+
+    use super::Options;
+
+    #[test]
+    fn nobody_looks_again_without_a_pause() {
+        let is_taken = |time| {
+            let arguments = ["cached-file", "--listen", "127.0.0.1:0", "--refresh", time];
+            Options::try_parse_from(arguments).is_ok()
+        };
+        assert!(is_taken("10ms") && is_taken("1h"));
+        assert!(!is_taken("0s") && !is_taken("9ms") && !is_taken("often"));
+    }
 }
