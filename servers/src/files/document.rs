@@ -162,8 +162,8 @@ impl Variant {
         const HEADS: u64 = 2048;
         let held = match &self.content {
             Content::Held(bytes) => bytes.len() as u64,
-            // A descriptor is dearer than its memory: one counts as 64 KiB. However large the cache,
-            // `OpenFile::are_too_many` says how many there are at most.
+            // A descriptor is dearer than its memory. However large the cache, there are no more
+            // of them than `OpenFile::are_too_many` lets be kept.
             Content::Open(..) => 64 * 1024,
         };
         HEADS + held

@@ -152,8 +152,8 @@ impl Loader {
         loaded.ok_or(LoadError::NotFound)
     }
 
-    /// As [`Loader::load`], but without waiting: `None` where a disk would have to be asked, and for
-    /// what takes long in itself, which is a list and a file of some size.
+    /// As [`Loader::load`], but without waiting: `None` where a disk would have to be asked, and
+    /// for what takes long in itself, which is a list and a file of some size.
     ///
     /// # Errors
     /// Why nothing was found.
