@@ -5,8 +5,9 @@ use std::fs;
 use std::os::unix::fs::symlink;
 use std::sync::Arc;
 use std::thread;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, UNIX_EPOCH};
 
+use fsm_tests::clock::Stopwatch;
 use fsm_tests::scratch::Scratch;
 use servers::files::document::{Content, Resource};
 use servers::files::loader::{Loaded, Loader, Settings};
@@ -23,12 +24,12 @@ fn loader(folder: &Scratch, watch: Option<Watch>) -> Loader {
 }
 
 fn load(loader: &Loader, key: &[u8]) -> Loaded {
-    loader.load(key, SystemTime::now()).unwrap()
+    loader.load(key, UNIX_EPOCH).unwrap()
 }
 
 /// What is given at once, on systems that can tell what is in memory.
 fn load_at_once(loader: &Loader, key: &[u8]) -> Option<Loaded> {
-    loader.load_cached(key, SystemTime::now()).unwrap()
+    loader.load_cached(key, UNIX_EPOCH).unwrap()
 }
 
 #[test]
@@ -85,9 +86,9 @@ fn get(files: &Files, loader: &Loader, key: &[u8]) -> Vec<u8> {
 /// Waits until a file is what it should be, for much less time than it takes until what is watched
 /// is looked at again.
 fn await_text(files: &Files, loader: &Loader, key: &[u8], text: &str) {
-    let begin = Instant::now();
+    let watch = Stopwatch::start();
     while get(files, loader, key) != text.as_bytes() {
-        assert!(begin.elapsed() < Duration::from_secs(5), "no `{text}`");
+        assert!(watch.elapsed() < Duration::from_secs(5), "no `{text}`");
         thread::sleep(Duration::from_millis(1));
     }
 }
@@ -157,9 +158,9 @@ fn what_is_found_out_is_listened_to_again() {
     symlink("../two", folder.path("links/next")).unwrap();
     fs::rename(folder.path("links/next"), folder.path("links/now")).unwrap();
     await_text(&files, &loader, b"now/file", "two");
-    let begin = Instant::now();
+    let watch = Stopwatch::start();
     fs::write(folder.path("two/file"), "three").unwrap();
     await_text(&files, &loader, b"now/file", "three");
-    let took = begin.elapsed();
+    let took = watch.elapsed();
     assert!(took < Duration::from_millis(500), "it was looked for and not heard: {took:?}");
 }
