@@ -190,7 +190,11 @@ impl CachedFile {
 }
 
 impl Files {
-    fn of(options: &Options) -> io::Result<Self> {
+    /// The files that the options speak of, none of them known yet.
+    ///
+    /// # Errors
+    /// The directory could not be opened.
+    pub fn of(options: &Options) -> io::Result<Self> {
         let settings = Settings {
             largest: options.max_object,
             lists: options.list,

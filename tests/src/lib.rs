@@ -10,6 +10,7 @@ pub mod dependent;
 pub mod http_echo;
 pub mod inside;
 pub mod interpreter;
+pub mod response;
 pub mod scratch;
 pub mod seeded;
 pub mod watched;
