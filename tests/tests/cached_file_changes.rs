@@ -15,7 +15,7 @@ use std::thread;
 use std::time::Duration;
 
 use fsm_tests::child::Served;
-use fsm_tests::clock::Stopwatch;
+use fsm_tests::clock::{Stopwatch, eventually};
 use fsm_tests::response::{Cut, Response, Visitor};
 use fsm_tests::scratch::Scratch;
 use fsm_tests::seeded::Seeded;
@@ -431,7 +431,10 @@ fn read_all(address: &str, seen: &Seen, seed: u64) {
 fn serve(root: &Scratch, options: &[&str]) -> Served {
     let folder = root.folder().to_str().expect("a path of text");
     let max_object = MAX_OBJECT.to_string();
+    // How fast the machine is does not matter here.
+    let patient = ["--slow-slice", "10s"];
     let fixed = [folder, "--listen", "127.0.0.1:0", "--workers", "2", "--max-object", &max_object];
+    let fixed = [&fixed[..], &patient].concat();
     Served::start(CACHED_FILE, &[&fixed[..], options].concat())
 }
 
@@ -477,4 +480,32 @@ fn what_changes_is_never_sent_wrong_and_soon_sent_new() {
         assert!(stalest < FRESH, "{subject:?} was old {stalest:?} after it had changed");
     }
     assert_eq!(server.terminate().stderr, "");
+}
+
+/// A file with two names is changed by the one and asked for by the other: nothing is heard of
+/// that, so that it is found by looking again.
+#[test]
+fn what_is_not_heard_of_is_found_by_looking_again() {
+    const LOOK: Duration = Duration::from_millis(20);
+    let root = Scratch::new();
+    fs::create_dir(root.path("real")).unwrap();
+    let real = root.path("real/f.txt");
+    fs::write(&real, "old").unwrap();
+    symlink("real/f.txt", root.path("link.txt")).unwrap();
+    fs::hard_link(&real, root.path("hard.txt")).unwrap();
+    let server = serve(&root, &["--refresh", "20ms"]);
+    let mut visitor = Visitor::of(server.address());
+    let mut is = |path: &str, content: &str| {
+        let request = format!("GET /{path} HTTP/1.1\r\nHost: a\r\n\r\n");
+        visitor.ask(&request).text() == content
+    };
+    let names = ["link.txt", "hard.txt"];
+    eventually(PATIENCE, "the old content is held", || {
+        thread::sleep(LOOK);
+        names.iter().all(|name| is(name, "old"))
+    });
+    fs::write(&real, "new").unwrap();
+    for name in names {
+        eventually(PATIENCE, "the new content is found", || is(name, "new"));
+    }
 }
