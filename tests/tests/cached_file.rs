@@ -14,7 +14,7 @@ use fsm_tests::clock::Stopwatch;
 use fsm_tests::response::Response;
 use fsm_tests::scratch::Scratch;
 use rustix::fs::{CWD, FileType, Mode, mknodat};
-use servers::cached_file::{self, CachedFile, Files, Options};
+use servers::cached_file::{CachedFile, Files, Options, Worker};
 use servers::http::{Client, Http, Limits, Shared};
 
 /// What the server takes for the time of day: Wed, 18 May 2033 03:33:20 GMT. Whatever a test writes
@@ -86,8 +86,8 @@ impl Site {
 
     /// All that is sent to a client that sends this.
     fn raw(&self, request: &[u8]) -> Vec<u8> {
-        let client = Client::new(CachedFile::new(&self.files), &Arc::new(Limits::default()));
-        let shared = Shared::new(cached_file::Scratch::default());
+        let client = Client::new(CachedFile::new(&self.files, None), &Arc::new(Limits::default()));
+        let shared = Shared::new(Worker::new(None));
         let mut driver = Driver::<Http<CachedFile>>::with_shared(client, shared);
         driver.time_of_day(NOW);
         driver.input(request);
