@@ -658,7 +658,7 @@ fn what_must_not_be_read_is_not_found() {
     }
     let site = Site::new();
     site.write("a.txt", "secret");
-    fs::set_permissions(site.root.path("a.txt"), Permissions::from_mode(0)).unwrap();
+    fs::set_permissions(site.root.path("a.txt"), Permissions::from_mode(0o000)).unwrap();
     assert_eq!(site.status("/a.txt"), 404);
 }
 

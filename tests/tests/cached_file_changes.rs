@@ -528,3 +528,34 @@ fn what_is_not_heard_of_is_found_by_looking_again() {
         eventually(PATIENCE, "the new content is found", || is(name, "new"));
     }
 }
+
+/// A compressed file is another one's as soon as it is there, and not any longer than that.
+#[test]
+fn what_lies_beside_a_file_is_part_of_it() {
+    let root = Scratch::new();
+    let server = serve(&root, &[]);
+    let mut visitor = Visitor::of(server.address());
+    let mut becomes = |status: u16, content: &str| {
+        let watch = Stopwatch::start();
+        let request = "GET /f.txt HTTP/1.1\r\nHost: a\r\nAccept-Encoding: gzip\r\n\r\n";
+        let is_it = |response: &Response| {
+            response.status == status && (status == 404 || response.text() == content)
+        };
+        eventually(PATIENCE, content, || is_it(&visitor.ask(request)));
+        // Far less than it takes to look again, with room for a busy machine.
+        assert!(watch.elapsed() < Duration::from_secs(1), "{content}: {:?}", watch.elapsed());
+    };
+    let write = |name: &str, content: &str| fs::write(root.path(name), content).unwrap();
+    let remove = |name: &str| fs::remove_file(root.path(name)).unwrap();
+    becomes(404, "nothing at first");
+    write("f.txt", "plain");
+    becomes(200, "plain");
+    write("f.txt.gz", "packed");
+    becomes(200, "packed");
+    write("f.txt.gz", "packed anew");
+    becomes(200, "packed anew");
+    remove("f.txt.gz");
+    becomes(200, "plain");
+    remove("f.txt");
+    becomes(404, "nothing in the end");
+}
