@@ -13,6 +13,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use clap::Parser;
+use clap::builder::{PathBufValueParser, TypedValueParser};
 use fsm_runtime::{Machine as _, OperationError, Peer, Server, Ticket};
 use http::{HeaderValue, Method, StatusCode};
 use humantime::parse_duration;
@@ -281,7 +282,11 @@ fn keep_site(store: &Store<Loaded, Waiter>) {
 }
 
 impl Files {
-    fn of(options: &Options) -> io::Result<Self> {
+    /// The files that the options speak of, none of them known yet.
+    ///
+    /// # Errors
+    /// The directory could not be opened, or nothing can look after what is known of it.
+    pub fn of(options: &Options) -> io::Result<Self> {
         let store = Arc::new(Store::new(options.cache));
         let directory = match &options.root {
             Some(root) => Some(Directory::open(root, options, &store)?),
@@ -363,7 +368,7 @@ impl Files {
 #[command(name = "cached-file", version, after_help = EXAMPLES)]
 pub struct Options {
     /// The directory whose files are served [default: a page about this server]
-    #[arg(value_name = "DIRECTORY")]
+    #[arg(value_name = "DIRECTORY", value_parser = PathBufValueParser::new().try_map(directory))]
     root: Option<PathBuf>,
     #[command(flatten)]
     common: Common,
@@ -411,6 +416,12 @@ const EXAMPLES: &str = "Examples:
   cached-file ./public --listen 127.0.0.1:8080
   cached-file ./public --listen 127.0.0.1:8080 --list --cache-control no-cache
   cached-file ./public --listen [::]:80 --cache 1073741824 --cache-control .js:max-age=31536000";
+
+/// Looks whether it is one before anything else is done, so that who mistypes it is told which.
+fn directory(path: PathBuf) -> io::Result<PathBuf> {
+    Root::open(&path)?;
+    Ok(path)
+}
 
 /// `.css:max-age=60`, or `no-cache` for all.
 fn parse_rule(text: &str) -> Result<CacheRule, String> {

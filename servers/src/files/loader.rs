@@ -4,7 +4,7 @@
 use std::ffi::OsStr;
 use std::fs::File;
 use std::io;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt;
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -172,15 +172,21 @@ impl Loader {
         })
     }
 
+    /// Watches a folder, and before it those above, from the root down.
     fn watch_folder(&self, path: &[u8]) -> bool {
         let Some(watch) = &self.watch else { return false };
         if watch.has(path) {
             return true;
         }
-        match self.root.open_beneath(path) {
-            Ok(Opened::Directory(folder, _)) => watch.add(folder.as_fd(), path),
-            _ => false,
-        }
+        let slashes = path.iter().enumerate().filter(|(_, byte)| **byte == b'/');
+        let above = slashes.map(|(at, _)| &path[..at]);
+        [&b""[..]].into_iter().chain(above).chain([path]).all(|folder| {
+            let open = || match self.root.open_beneath(folder) {
+                Ok(Opened::Directory(folder, _)) => Some(folder),
+                _ => None,
+            };
+            watch.has(folder) || watch.add(folder, open)
+        })
     }
 
     fn fetch(
