@@ -7,13 +7,14 @@
 
 use std::io;
 use std::mem;
+use std::num::NonZero;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use clap::Parser;
-use fsm_runtime::{OperationError, Server, Ticket};
+use fsm_runtime::{DEFAULT_POOL, OperationError, Server, Ticket};
 use http::{HeaderValue, Method, StatusCode};
 use humantime::parse_duration;
 use tracing::warn;
@@ -285,6 +286,9 @@ pub struct Options {
     /// How often files are looked at again of whose changes nothing is heard
     #[arg(long, value_name = "TIME", default_value = "1s", value_parser = parse_duration)]
     refresh: Duration,
+    /// How many files are fetched from the disk at once; others wait for one of them
+    #[arg(long, value_name = "N", default_value_t = HELPERS)]
+    helpers: NonZero<usize>,
     /// Lists directories that have no index.html
     #[arg(long)]
     list: bool,
@@ -296,6 +300,9 @@ pub struct Options {
     #[arg(long, value_name = "[END:]VALUE", value_parser = parse_rule)]
     cache_control: Vec<CacheRule>,
 }
+
+/// As many as the runtime has where nobody says.
+const HELPERS: NonZero<usize> = NonZero::new(DEFAULT_POOL.0).expect("the runtime has some");
 
 const EXAMPLES: &str = "Examples:
   cached-file ./public --listen 127.0.0.1:8080
@@ -317,6 +324,7 @@ pub fn main() -> ExitCode {
             let files = Arc::new(Files::of(&options)?);
             refresh::start(&files.store, &files.loader, options.refresh)?;
             let client = |_peer: &_| CachedFile::new(&files);
+            let server = server.pool(options.helpers.get(), DEFAULT_POOL.1);
             serve(server, options.limits, |_worker| Scratch::default(), client)
         },
     )
