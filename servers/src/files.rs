@@ -9,6 +9,7 @@ pub mod listing;
 pub mod loader;
 pub mod media;
 pub mod negotiation;
+pub mod open_file;
 pub mod path;
 pub mod ranges;
 pub mod refresh;

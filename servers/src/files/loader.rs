@@ -15,6 +15,7 @@ use super::document::{Content, Document, Resource, Source};
 use super::folder;
 use super::media;
 use super::negotiation::Coding;
+use super::open_file::OpenFile;
 use super::root::{Meta, OpenError, Opened, Root};
 use super::snapshot::Snapshot;
 use super::store::Weigh;
@@ -299,7 +300,7 @@ impl Fetch<'_> {
                 ) =>
             {
                 let validators = validators(EntityTag::of_metadata(&meta), &meta);
-                let content = Content::Open(Arc::new(file), meta);
+                let content = Content::Open(Arc::new(OpenFile::new(file)), meta);
                 Ok(Some((Source { coding, validators, content }, true)))
             }
             Err(error) => Err(LoadError::Io(error)),
