@@ -159,30 +159,36 @@ fn hits_do_not_wait_for_files_that_are_closed() {
     hits_beside_misses("close", Delays { close: SLOW, ..Delays::default() });
 }
 
+/// How many misses are answered in a second, if each waits so long for the disk.
+fn rate_of_misses(site: &Site, files: &[String], latency: Duration) -> f64 {
+    let mut clients: Vec<_> = files.iter().map(|_| site.client()).collect();
+    site.disk.delay(Delays { read: latency, ..Delays::default() });
+    let watch = Stopwatch::start();
+    for (client, file) in clients.iter_mut().zip(files) {
+        client.ask(&format!("/{file}")).expect("it listens");
+    }
+    for client in &mut clients {
+        assert_eq!(client.take().expect("it answers").status, 200);
+    }
+    files.len() as f64 / watch.elapsed().as_secs_f64()
+}
+
 #[test]
 fn misses_are_as_many_as_the_helpers_have_time_for() {
-    const LATENCY: Duration = Duration::from_millis(100);
-    const TURNS: usize = 10;
+    const LATENCY: Duration = Duration::from_millis(200);
+    const TURNS: usize = 5;
     for helpers in [4, 16] {
         let Some(site) = Site::new(&["--helpers", &helpers.to_string()]) else { return };
-        // A machine that is busy with something else for a moment is tried again.
-        let rates = (0..3).map(|round| {
-            let files = put_files(&site.disk, &format!("rate-{round}"), TURNS * helpers);
-            site.disk.delay(Delays { read: LATENCY, ..Delays::default() });
-            let mut clients: Vec<_> = files.iter().map(|_| site.client()).collect();
-            let watch = Stopwatch::start();
-            for (client, file) in clients.iter_mut().zip(&files) {
-                client.ask(&format!("/{file}")).expect("it listens");
-            }
-            for client in &mut clients {
-                assert_eq!(client.take().expect("it answers").status, 200);
-            }
-            files.len() as f64 / watch.elapsed().as_secs_f64()
-        });
-        let best = rates.fold(0.0, f64::max);
         let expected = helpers as f64 / LATENCY.as_secs_f64();
-        println!("{helpers} helpers: {best:.1} misses per second of {expected:.1}");
-        assert!((0.9..1.1).contains(&(best / expected)), "{best:.1} of {expected:.1} a second");
+        let mut best = 0.0_f64;
+        // A machine that is busy with something else for a moment is tried again.
+        let mut rounds = 0..5;
+        while let (true, Some(round)) = (best < 0.9, rounds.next()) {
+            let files = put_files(&site.disk, &format!("rate-{round}"), TURNS * helpers);
+            best = best.max(rate_of_misses(&site, &files, LATENCY) / expected);
+        }
+        println!("{helpers} helpers: {best:.3} of {expected} misses per second");
+        assert!((0.9..=1.1).contains(&best), "{best:.3} of {expected} a second");
     }
 }
 
