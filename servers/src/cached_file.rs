@@ -14,19 +14,22 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use clap::Parser;
-use fsm_runtime::{DEFAULT_POOL, OperationError, Server, Ticket};
+use fsm_runtime::{DEFAULT_POOL, OperationError, Peer, Server, Ticket};
 use http::{HeaderValue, Method, StatusCode};
 use humantime::parse_duration;
 use tracing::warn;
 
 use crate::cli::{self, Common};
+use crate::files::document::Resource;
 use crate::files::download::{Download, PIECE, Read};
 use crate::files::loader::{CacheRule, LoadError, Loaded, Loader, Settings};
+use crate::files::log::{Format, Lines, Log, Note, Said};
 use crate::files::path::{DotFiles, FilePath, PathError};
+use crate::files::refresh::{self, Freshness};
+use crate::files::reply::{self, Page, PageWish, Query};
 use crate::files::root::Root;
 use crate::files::store::{Found, Joined, Landing, Store};
 use crate::files::watch::Watch;
-use crate::files::{refresh, reply};
 use crate::http::{
     Answer, BodyWriter, Exchange, Handler, Http, Limits, Refusal, Request, Written, serve,
 };
@@ -39,23 +42,30 @@ pub struct CachedFile {
     files: Arc<Files>,
     /// The head of the request that waits for the disk.
     waiting: Box<[u8]>,
+    /// What the log is told of the present request; none where nothing is logged.
+    note: Option<Note>,
 }
 
 /// What all workers share.
 pub struct Files {
     store: Arc<Store<Loaded, Waiter>>,
     loader: Arc<Loader>,
+    freshness: Arc<Freshness>,
     dot_files: DotFiles,
 }
 
-/// What a worker has for itself: where files are read to, which nobody keeps.
-pub struct Scratch {
+/// What a worker has for itself.
+pub struct Worker {
+    /// Where files are read to, which nobody keeps.
     buffer: Vec<u8>,
+    lines: Option<Lines>,
 }
 
-impl Default for Scratch {
-    fn default() -> Self {
-        Self { buffer: vec![0; PIECE] }
+impl Worker {
+    /// Those of a worker that logs to `log`, if to anything.
+    #[must_use]
+    pub fn new(log: Option<&Log>) -> Self {
+        Self { buffer: vec![0; PIECE], lines: log.map(Log::lines) }
     }
 }
 
@@ -65,6 +75,8 @@ pub enum Disk {
     Loaded(Fetched),
     /// More of a file that is being sent.
     Piece(Read),
+    /// The list of a directory.
+    Listing(Page),
     /// Nothing: the job panicked, or those who waited were too many.
     Failed(OperationError),
 }
@@ -90,10 +102,28 @@ impl fsm_runtime::Reply for Disk {
 
 impl Handler for CachedFile {
     const METHODS: &'static [Method] = &[Method::GET, Method::HEAD];
-    type Shared = Scratch;
+    type Shared = Worker;
     type Reply = Disk;
     type Upload = ();
     type Body = Download;
+
+    fn asked(&mut self, request: &Request<'_>, _worker: &mut Worker) {
+        if let Some(note) = &mut self.note {
+            note.ask(&Said::by(request));
+        }
+    }
+
+    fn answered(
+        &mut self,
+        status: StatusCode,
+        bytes: Option<u64>,
+        now: SystemTime,
+        worker: &mut Worker,
+    ) {
+        if let (Some(note), Some(lines)) = (&mut self.note, &mut worker.lines) {
+            lines.push(note, status, bytes, now);
+        }
+    }
 
     fn answer(
         &mut self,
@@ -106,7 +136,10 @@ impl Handler for CachedFile {
             Err(PathError::NotFound) => return Ok(not_found(exchange)),
         };
         Ok(match self.files.store.find(&path.key()) {
-            Found::Value(loaded) => reply::with(&loaded.resource, request, &path, exchange),
+            Found::Value(loaded) => {
+                let is_stale = self.files.freshness.is_stale();
+                self.answer_with(&loaded, Query { request, path: &path, is_stale }, exchange)
+            }
             Found::Absent => not_found(exchange),
             Found::Unknown => self.look_for(&path, request, exchange),
         })
@@ -124,10 +157,12 @@ impl Handler for CachedFile {
         let (Some(request), Some(Ok(path))) = (again, path) else { return Err(FORGOTTEN) };
         Ok(match reply {
             Disk::Loaded(Fetched::Something(loaded)) => {
-                reply::with(&loaded.resource, &request, &path, exchange)
+                let query = Query { request: &request, path: &path, is_stale: false };
+                self.answer_with(&loaded, query, exchange)
             }
             Disk::Loaded(Fetched::Nothing) => not_found(exchange),
             Disk::Loaded(Fetched::Busy) | Disk::Failed(_) => exchange.unavailable(),
+            Disk::Listing(page) => reply::page(&page, exchange),
             Disk::Loaded(Fetched::Broken) | Disk::Piece(_) => {
                 exchange.explain(StatusCode::INTERNAL_SERVER_ERROR, "the disk has failed")
             }
@@ -150,7 +185,7 @@ impl Handler for CachedFile {
     ) -> Written {
         match reply {
             Disk::Piece(read) => body.piece(read, writer),
-            Disk::Loaded(_) | Disk::Failed(_) => writer.break_off(),
+            Disk::Loaded(_) | Disk::Listing(_) | Disk::Failed(_) => writer.break_off(),
         }
     }
 }
@@ -165,8 +200,24 @@ fn not_found(exchange: Exchange<'_, '_, CachedFile>) -> Answer<CachedFile> {
 impl CachedFile {
     /// A client that has asked for nothing yet.
     #[must_use]
-    pub fn new(files: &Arc<Files>) -> Self {
-        Self { files: Arc::clone(files), waiting: Box::default() }
+    pub fn new(files: &Arc<Files>, note: Option<Note>) -> Self {
+        Self { files: Arc::clone(files), waiting: Box::default(), note }
+    }
+
+    /// Answers with what is at the path.
+    fn answer_with(
+        &mut self,
+        loaded: &Arc<Loaded>,
+        query: Query<'_>,
+        exchange: Exchange<'_, '_, Self>,
+    ) -> Answer<Self> {
+        if !matches!(loaded.resource, Resource::Listing(_)) {
+            return reply::with(&loaded.resource, query, exchange);
+        }
+        // Ten thousand names take longer to put in order than others should have to wait.
+        self.waiting = query.request.bytes().into();
+        let (loaded, wish) = (Arc::clone(loaded), PageWish::of(query));
+        exchange.offload(move || Disk::Listing(wish.draw(&loaded.resource)))
     }
 
     /// Nothing is known of the path: takes what is in memory, or waits for the disk.
@@ -180,7 +231,8 @@ impl CachedFile {
         let key = path.key();
         match self.files.take(&key, now) {
             Some(Fetched::Something(loaded)) => {
-                return reply::with(&loaded.resource, request, path, exchange);
+                let query = Query { request, path, is_stale: false };
+                return self.answer_with(&loaded, query, exchange);
             }
             Some(Fetched::Nothing) => return not_found(exchange),
             Some(Fetched::Busy | Fetched::Broken) | None => {}
@@ -201,10 +253,16 @@ impl Files {
         let watch = Watch::new().inspect_err(|error| {
             warn!(%error, "changes of files are not heard of, but found by looking again");
         });
-        let loader = Loader::new(Root::open(&options.root)?, watch.ok(), settings);
+        let root = Root::open(&options.root).map_err(|error| {
+            let path = options.root.display();
+            io::Error::new(error.kind(), format!("cannot serve the directory `{path}`: {error}"))
+        })?;
+        let store = Arc::new(Store::new(options.cache));
+        let loader = Arc::new(Loader::new(root, watch.ok(), settings));
         Ok(Self {
-            store: Arc::new(Store::new(options.cache)),
-            loader: Arc::new(loader),
+            freshness: refresh::start(&store, &loader, options.refresh)?,
+            store,
+            loader,
             dot_files: if options.hidden { DotFiles::Served } else { DotFiles::Hidden },
         })
     }
@@ -240,7 +298,7 @@ impl Files {
                 let job = move || files.land(landing, now);
                 // Where the pool is full the job is dropped, and with its landing all who wait are
                 // let go.
-                let _ = exchange.offload_shared(job, |_scratch, _done| {});
+                let _ = exchange.offload_shared(job, |_worker, _done| {});
             }
         }
     }
@@ -299,6 +357,23 @@ pub struct Options {
     /// that fits counts
     #[arg(long, value_name = "[END:]VALUE", value_parser = parse_rule)]
     cache_control: Vec<CacheRule>,
+    /// Writes a line for each response to this file, or to standard output for `-`; SIGUSR1 has the
+    /// file opened anew
+    #[arg(long, value_name = "PATH")]
+    access_log: Option<PathBuf>,
+    /// How these lines are written
+    #[arg(long, value_name = "FORMAT", default_value = "combined")]
+    log_format: Format,
+}
+
+impl Options {
+    fn log(&self) -> io::Result<Option<Log>> {
+        let Some(path) = &self.access_log else { return Ok(None) };
+        Log::open(path, self.log_format).map(Some).map_err(|error| {
+            let path = path.display();
+            io::Error::new(error.kind(), format!("cannot log to `{path}`: {error}"))
+        })
+    }
 }
 
 /// As many as the runtime has where nobody says.
@@ -322,10 +397,11 @@ pub fn main() -> ExitCode {
         |options: &Options| &options.common,
         |server: Server<Http<CachedFile>>, options| {
             let files = Arc::new(Files::of(&options)?);
-            refresh::start(&files.store, &files.loader, options.refresh)?;
-            let client = |_peer: &_| CachedFile::new(&files);
+            let log = options.log()?;
+            let note = |peer: &Peer| log.as_ref().map(|log| Note::new(log.format(), peer));
+            let client = |peer: &Peer| CachedFile::new(&files, note(peer));
             let server = server.pool(options.helpers.get(), DEFAULT_POOL.1);
-            serve(server, options.limits, |_worker| Scratch::default(), client)
+            serve(server, options.limits, |_worker| Worker::new(log.as_ref()), client)
         },
     )
 }

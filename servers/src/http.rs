@@ -333,8 +333,8 @@ impl<H: Handler> Client<H> {
 
     /// Tells the handler of the head that was written, if one was.
     fn tell_answered(&mut self, io: &mut Io<'_, Http<H>>) {
-        if let Some((status, bytes)) = self.terms.answered.take() {
-            self.handler.answered(status, bytes, &mut io.shared.handler);
+        if let Some((status, bytes, now)) = self.terms.answered.take() {
+            self.handler.answered(status, bytes, now, &mut io.shared.handler);
         }
     }
 
@@ -353,7 +353,7 @@ impl<H: Handler> Client<H> {
     /// The client sends no more. Half a head is answered, since it waits for something.
     fn half_a_head(&mut self, rest: &[u8], io: &mut Io<'_, Http<H>>) {
         if !rest.is_empty() {
-            self.refuse_head(Refusal::CUT_OFF, false, io);
+            self.refuse_head(Refusal::CUT_OFF, rest.starts_with(b"HEAD "), io);
         }
     }
 

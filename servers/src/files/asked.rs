@@ -6,8 +6,8 @@ use http::Method;
 
 /// What a request says of the file it asks for.
 ///
-/// A field that may come once and comes twice counts as an empty one (RFC 9110 5.5): an empty range
-/// or date is none, so such a field is ignored as an invalid one is.
+/// A field of one value (RFC 9110 5.5) that comes twice counts as an empty one: an empty range or
+/// date is none, so such a field is ignored as an invalid one is.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub struct Asked<'a> {
     /// `Accept-Encoding`.

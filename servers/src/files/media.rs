@@ -1,7 +1,7 @@
 //! The media type of a file, by the end of its name.
 //!
-//! The table is `mime_guess`'s, the one that most Rust servers of files use, without its way back
-//! from types to names. What has been registered since is here.
+//! The table is `mime_guess`'s, as in tower-http and actix-files, without its way back from
+//! types to names. What has been registered since is here.
 
 use std::path::Path;
 

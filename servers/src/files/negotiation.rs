@@ -307,7 +307,7 @@ mod tests {
             "gzip;q=a",
             "gzip;q=0.a",
             "gzip;q=01",
-            ";q=1",
+            ";q=1, gzip",
             "gzip, br@",
             "gz/ip",
             "\u{e4}, gzip",

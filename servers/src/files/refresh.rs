@@ -3,7 +3,7 @@
 
 use std::io;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
 use std::time::Duration;
 
@@ -18,19 +18,27 @@ use super::watch::Change;
 /// so that it is looked at once in so many times.
 const WATCHED_ONCE_IN: u64 = 10;
 
-/// How often everything has been looked at, which stops where the disk hangs.
-#[derive(Debug, Default)]
-pub struct Rounds(AtomicU64);
+/// What is cached is stale when nothing could be looked at for so many times as long as it should
+/// have taken: the disk hangs.
+const LATE: u32 = 5;
 
-impl Rounds {
-    /// The number of rounds that have ended.
+/// Whether what is cached can still be trusted to be so.
+#[derive(Debug, Default)]
+pub struct Freshness {
+    /// How often everything has been looked at.
+    rounds: AtomicU64,
+    is_stale: AtomicBool,
+}
+
+impl Freshness {
+    /// Tells whether the disk has not answered for too long to know.
     #[must_use]
-    pub fn ended(&self) -> u64 {
-        self.0.load(Ordering::Relaxed)
+    pub fn is_stale(&self) -> bool {
+        self.is_stale.load(Ordering::Relaxed)
     }
 }
 
-/// Starts both threads. They end with the process.
+/// Starts the threads. They end with the process.
 ///
 /// # Errors
 /// The system has no thread to give.
@@ -38,14 +46,27 @@ pub fn start<W: Send + 'static>(
     store: &Arc<Store<Loaded, W>>,
     loader: &Arc<Loader>,
     every: Duration,
-) -> io::Result<Arc<Rounds>> {
-    let rounds = Arc::new(Rounds::default());
+) -> io::Result<Arc<Freshness>> {
+    let freshness = Arc::new(Freshness::default());
     let named = |name: &str| thread::Builder::new().name(name.into());
     let (files, disk) = (Arc::clone(store), Arc::clone(loader));
     named("watch").spawn(move || hear(&files, &disk))?;
-    let (files, disk, counted) = (Arc::clone(store), Arc::clone(loader), Arc::clone(&rounds));
-    named("refresh").spawn(move || look_again(&files, &disk, every, &counted))?;
-    Ok(rounds)
+    let (files, disk, noted) = (Arc::clone(store), Arc::clone(loader), Arc::clone(&freshness));
+    named("refresh").spawn(move || look_again(&files, &disk, every, &noted))?;
+    let noted = Arc::clone(&freshness);
+    named("freshness").spawn(move || doubt(every, &noted))?;
+    Ok(freshness)
+}
+
+/// Notices that nothing is looked at any more.
+fn doubt(every: Duration, freshness: &Freshness) {
+    let mut before = freshness.rounds.load(Ordering::Relaxed);
+    loop {
+        thread::sleep(every.saturating_mul(LATE));
+        let rounds = freshness.rounds.load(Ordering::Relaxed);
+        freshness.is_stale.store(rounds == before, Ordering::Relaxed);
+        before = rounds;
+    }
 }
 
 /// Forgets what is heard to have changed.
@@ -88,7 +109,12 @@ fn is_below(path: &[u8], other: &[u8]) -> bool {
 }
 
 /// Looks whether what is cached is still so, again and again.
-fn look_again<W>(store: &Store<Loaded, W>, loader: &Loader, every: Duration, rounds: &Rounds) {
+fn look_again<W>(
+    store: &Store<Loaded, W>,
+    loader: &Loader,
+    every: Duration,
+    freshness: &Freshness,
+) {
     for round in 0_u64.. {
         thread::sleep(every);
         let includes_watched = round % WATCHED_ONCE_IN == 0;
@@ -98,6 +124,6 @@ fn look_again<W>(store: &Store<Loaded, W>, loader: &Loader, every: Duration, rou
             }
         }
         store.forget_absent();
-        rounds.0.store(round + 1, Ordering::Relaxed);
+        freshness.rounds.store(round + 1, Ordering::Relaxed);
     }
 }

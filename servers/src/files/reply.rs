@@ -4,29 +4,105 @@
 use std::ops::Range;
 
 use http::StatusCode;
-use http::header::{CONTENT_RANGE, CONTENT_TYPE, HeaderValue, LOCATION};
+use http::header::{
+    CACHE_CONTROL, CONTENT_RANGE, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderName, HeaderValue,
+    LOCATION, X_CONTENT_TYPE_OPTIONS,
+};
 
 use super::asked::Asked;
 use super::conditions::{Verdict, evaluate};
 use super::document::{Content, Document, Resource, Variant};
 use super::download::{Download, Part};
+use super::listing::{self, Order};
 use super::negotiation::Accepted;
 use super::path::FilePath;
 use super::ranges::{Boundary, Parts, Selection, content_range, content_range_of_none, select};
 use crate::http::{Answer, Exchange, Field, Handler, Request};
 
+/// Who asks for what.
+#[derive(Clone, Copy)]
+pub struct Query<'a> {
+    /// The request.
+    pub request: &'a Request<'a>,
+    /// The path it is for.
+    pub path: &'a FilePath<'a>,
+    /// What is cached may not be so any more, and it cannot be found out.
+    pub is_stale: bool,
+}
+
+/// What is said of a response that may not be so any more (RFC 9211 2).
+const STALE: Field = (
+    HeaderName::from_static("cache-status"),
+    HeaderValue::from_static("cached-file; hit; detail=stale"),
+);
+
 /// Answers a request with what is at its path.
 pub fn with<H: Handler<Body = Download>>(
     resource: &Resource,
-    request: &Request<'_>,
-    path: &FilePath<'_>,
+    query: Query<'_>,
     exchange: Exchange<'_, '_, H>,
 ) -> Answer<H> {
     match resource {
-        Resource::File(document) => file(document, request, exchange),
-        Resource::Directory => redirect(&path.location(request.query()), exchange),
-        Resource::Listing(_) => exchange.explain(StatusCode::NOT_FOUND, "no listing yet"),
+        Resource::File(document) => file(document, query, exchange),
+        Resource::Directory => redirect(&query.path.location(query.request.query()), exchange),
+        Resource::Listing(_) => page(&PageWish::of(query).draw(resource), exchange),
     }
+}
+
+/// How somebody wants to see a directory.
+pub struct PageWish {
+    /// The directory's path, with a slash at both ends.
+    path: Vec<u8>,
+    order: Order,
+    is_json: bool,
+}
+
+/// A directory as it was wanted.
+pub struct Page {
+    content_type: &'static str,
+    body: Vec<u8>,
+}
+
+impl PageWish {
+    /// What the query of a request says of it.
+    #[must_use]
+    pub fn of(Query { request, path, .. }: Query<'_>) -> Self {
+        let path = if path.as_bytes().is_empty() {
+            b"/".to_vec()
+        } else {
+            [b"/", path.as_bytes(), b"/"].concat()
+        };
+        let query = request.query();
+        Self { path, order: Order::of(query), is_json: listing::wants_json(query) }
+    }
+
+    /// Draws it; nothing of what is no directory. For long ones that takes milliseconds.
+    #[must_use]
+    pub fn draw(&self, resource: &Resource) -> Page {
+        let Resource::Listing(entries) = resource else {
+            return Page { content_type: "text/plain", body: Vec::new() };
+        };
+        if self.is_json {
+            let body = listing::json(entries, self.order);
+            return Page { content_type: "application/json", body };
+        }
+        let body = listing::html(&self.path, entries, self.order);
+        Page { content_type: "text/html; charset=utf-8", body }
+    }
+}
+
+/// Answers with a directory. It is not to be kept: a name more or less has no date.
+pub fn page<H: Handler>(
+    Page { content_type, body }: &Page,
+    exchange: Exchange<'_, '_, H>,
+) -> Answer<H> {
+    let fields = [
+        (CONTENT_TYPE, HeaderValue::from_static(content_type)),
+        (CACHE_CONTROL, HeaderValue::from_static("no-cache")),
+        (CONTENT_SECURITY_POLICY, HeaderValue::from_static(listing::POLICY)),
+        (X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
+    ];
+    exchange.respond(StatusCode::OK, &fields, body)
 }
 
 /// 301: the slash is missing (RFC 9110 15.4.2).
@@ -41,7 +117,7 @@ fn redirect<H: Handler>(location: &str, exchange: Exchange<'_, '_, H>) -> Answer
 
 fn file<H: Handler<Body = Download>>(
     document: &Document,
-    request: &Request<'_>,
+    Query { request, is_stale, .. }: Query<'_>,
     exchange: Exchange<'_, '_, H>,
 ) -> Answer<H> {
     let asked = Asked::of(request.method(), request.fields());
@@ -52,11 +128,24 @@ fn file<H: Handler<Body = Download>>(
     };
     match evaluate(&asked, &variant.validators, exchange.time_of_day()) {
         Verdict::Proceed => match select(asked.range, variant.content.length()) {
+            Selection::Whole if is_stale => {
+                let length = variant.content.length();
+                let all = [Part::Bytes(0..length)];
+                parts(variant, StatusCode::OK, length, all, &STALE, exchange)
+            }
             Selection::Whole => whole(variant, exchange),
             Selection::One(range) => {
                 let length = variant.content.length();
                 let field = (CONTENT_RANGE, content_range(&range, length));
-                part(variant, range.end - range.start, [Part::Bytes(range)], field, exchange)
+                let bytes = range.end - range.start;
+                parts(
+                    variant,
+                    StatusCode::PARTIAL_CONTENT,
+                    bytes,
+                    [Part::Bytes(range)],
+                    &field,
+                    exchange,
+                )
             }
             Selection::Several(ranges) => several(document, variant, ranges, exchange),
             Selection::Unsatisfiable => unsatisfiable(variant, exchange),
@@ -82,17 +171,18 @@ fn whole<H: Handler<Body = Download>>(
     }
 }
 
-/// 206 with so many bytes of a body that is made of parts.
-fn part<H: Handler<Body = Download>>(
+/// A response with so many bytes of a body that is made of parts, and one field more than usual.
+fn parts<H: Handler<Body = Download>>(
     variant: &Variant,
+    status: StatusCode,
     length: u64,
     parts: impl IntoIterator<Item = Part>,
-    field: Field,
+    field: &Field,
     exchange: Exchange<'_, '_, H>,
 ) -> Answer<H> {
     // The content type of several parts takes the place of the file's.
     let own = variant.fields.iter().filter(|(name, _)| *name != field.0);
-    let fields: Vec<_> = own.cloned().chain([field.clone()]).collect();
+    let fields: Vec<_> = own.chain([field]).cloned().collect();
     match &variant.content {
         Content::Held(bytes) => {
             let mut body = Vec::with_capacity(usize::try_from(length).unwrap_or(0));
@@ -102,11 +192,11 @@ fn part<H: Handler<Body = Download>>(
                     Part::Bytes(range) => body.extend_from_slice(slice(bytes, &range)),
                 }
             }
-            exchange.respond(StatusCode::PARTIAL_CONTENT, &fields, &body)
+            exchange.respond(status, &fields, &body)
         }
         Content::Open(file, meta) => {
             let download = Download::new(file, *meta, parts);
-            exchange.stream(StatusCode::PARTIAL_CONTENT, &fields, Some(length), download)
+            exchange.stream(status, &fields, Some(length), download)
         }
     }
 }
@@ -137,7 +227,8 @@ fn several<H: Handler<Body = Download>>(
     parts.push_end(&mut end);
     body.push(Part::Text(end));
     let field = (CONTENT_TYPE, parts.content_type());
-    part(variant, parts.content_length(), body, field, exchange)
+    let length = parts.content_length();
+    self::parts(variant, StatusCode::PARTIAL_CONTENT, length, body, &field, exchange)
 }
 
 /// 416, and how long the file is (RFC 9110 15.5.17).

@@ -200,7 +200,8 @@ mod kernel {
 
     use super::*;
 
-    /// Magic links, such as those of `/proc/self/fd`, lead anywhere without a path.
+    /// Magic links, such as those of `/proc/self/fd`, lead anywhere without a path. The first flag
+    /// keeps them out as well for the time being, which openat2(2) asks nobody to rely on.
     const BENEATH: ResolveFlags = ResolveFlags::BENEATH.union(ResolveFlags::NO_MAGICLINKS);
 
     /// The mounts below the root may be of any file system, so that they are left to who may wait.

@@ -4,6 +4,7 @@
 //! of it is mapped into memory. [`read_resident`] and [`Snapshot::of_resident`] never wait for a
 //! disk; the rest may.
 
+use std::fmt;
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt as _;
@@ -30,7 +31,7 @@ const CLOCK: ClockId = ClockId::RealtimeCoarse;
 const CLOCK: ClockId = ClockId::Realtime;
 
 /// A file's content together with what the file was.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Snapshot {
     /// All of it: as many as `meta.size` says.
     pub bytes: Vec<u8>,
@@ -72,6 +73,15 @@ impl Snapshot {
     /// As for [`Snapshot::of`].
     pub fn of_resident(file: &File, limit: u64) -> io::Result<Option<Self>> {
         attempt(file, limit, |offset, buffer| read_resident(file, offset, buffer))
+    }
+}
+
+impl fmt::Debug for Snapshot {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // The bytes may be a megabyte.
+        let mut fields = formatter.debug_struct("Snapshot");
+        fields.field("meta", &self.meta).field("is_settled", &self.is_settled);
+        fields.finish_non_exhaustive()
     }
 }
 
@@ -138,4 +148,106 @@ pub fn read_resident(file: &File, offset: u64, buffer: &mut [u8]) -> io::Result<
 #[cfg(not(target_os = "linux"))]
 pub fn read_resident(_file: &File, _offset: u64, _buffer: &mut [u8]) -> io::Result<Option<usize>> {
     Ok(None)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::env;
+    use std::fs;
+    use std::path::PathBuf;
+    use std::process;
+
+    use super::*;
+
+    /// A file of this test, which is gone with it.
+    struct Written(PathBuf);
+
+    impl Written {
+        fn new(name: &str, content: &[u8]) -> (Self, File) {
+            let path = env::temp_dir().join(format!("snapshot-{}-{name}", process::id()));
+            fs::write(&path, content).expect("the system has a folder for such things");
+            let file = File::open(&path).expect("it has just been written");
+            (Self(path), file)
+        }
+
+        /// Writes without cutting the file first.
+        fn put(&self, content: &[u8], offset: u64) {
+            let file = File::options().write(true).open(&self.0).expect("it is there");
+            file.write_all_at(content, offset).expect("there is room");
+        }
+    }
+
+    impl Drop for Written {
+        fn drop(&mut self) {
+            let _gone = fs::remove_file(&self.0);
+        }
+    }
+
+    /// Reads two bytes at a time, and has something done after the first two.
+    fn read_with(file: &File, change: impl FnOnce()) -> io::Result<Option<Snapshot>> {
+        let mut change = Some(change);
+        attempt(file, 100, |offset, buffer| {
+            let most = buffer.len().min(2);
+            let read = file.read_at(&mut buffer[..most], offset)?;
+            if let Some(change) = change.take() {
+                change();
+            }
+            Ok(Some(read))
+        })
+    }
+
+    #[test]
+    fn what_is_left_alone_is_taken() {
+        let (_written, file) = Written::new("alone", b"123456");
+        let snapshot = read_with(&file, || ()).unwrap().expect("nobody changed it");
+        assert_eq!(snapshot.bytes, b"123456");
+    }
+
+    #[test]
+    fn what_changes_meanwhile_is_not_taken() {
+        let (written, file) = Written::new("longer", b"123456");
+        assert_eq!(read_with(&file, || written.put(b"7", 6)).unwrap(), None);
+        let (written, file) = Written::new("shorter", b"123456");
+        assert_eq!(read_with(&file, || fs::write(&written.0, b"123").unwrap()).unwrap(), None);
+        let (written, file) = Written::new("empty", b"123456");
+        assert_eq!(read_with(&file, || fs::write(&written.0, b"").unwrap()).unwrap(), None);
+    }
+
+    /// A change that leaves the length as it was shows in the times, unless they go on too slowly,
+    /// and then the snapshot says that it is not to be kept.
+    #[test]
+    fn what_is_overwritten_meanwhile_is_not_kept() {
+        let (written, file) = Written::new("other", b"123456");
+        if let Some(snapshot) = read_with(&file, || written.put(b"abcdef", 0)).unwrap() {
+            assert!(!snapshot.is_settled);
+        }
+        std::thread::sleep(std::time::Duration::from_millis(100));
+        assert_eq!(read_with(&file, || written.put(b"ghijkl", 0)).unwrap(), None);
+    }
+
+    #[test]
+    fn what_has_to_be_waited_for_is_not_taken() {
+        let (_written, file) = Written::new("waited", b"123456");
+        assert_eq!(attempt(&file, 100, |_, _| Ok(None)).unwrap(), None);
+        let mut left = 3;
+        let read = |_, _: &mut [u8]| {
+            left -= 1;
+            Ok((left > 0).then_some(1))
+        };
+        assert_eq!(attempt(&file, 100, read).unwrap(), None);
+        let error = attempt(&file, 5, |_, _| Ok(None)).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::FileTooLarge);
+    }
+
+    #[test]
+    fn times_are_trusted_when_they_are_over() {
+        let at = |seconds, nanoseconds| Stamp { seconds, nanoseconds };
+        assert!(was_quiet(at(1, 0), at(2, 0)));
+        assert!(was_quiet(at(1, 999_999_999), at(2, 20_000_000)));
+        assert!(!was_quiet(at(1, 999_999_999), at(2, 19_999_999)));
+        assert!(!was_quiet(at(1, 500), at(1, 500)));
+        assert!(!was_quiet(at(2, 0), at(1, 0)), "the clock was set back");
+        assert!(was_quiet(at(i64::MIN, 0), at(i64::MAX, 0)));
+        assert!(!was_quiet(at(i64::MAX, 0), at(i64::MIN, 0)));
+    }
 }

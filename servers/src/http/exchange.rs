@@ -44,9 +44,9 @@ pub(super) struct Terms {
     pub(super) is_head: bool,
     /// Another request may follow.
     pub(super) persists: bool,
-    /// The status of the head that was written and the bytes of its body, where that is known,
-    /// until the handler has been told.
-    pub(super) answered: Option<(StatusCode, Option<u64>)>,
+    /// The status of the head that was written, the bytes of its body, where that is known, and
+    /// when, until the handler has been told.
+    pub(super) answered: Option<(StatusCode, Option<u64>, SystemTime)>,
 }
 
 impl Terms {
@@ -120,7 +120,7 @@ impl<H: Handler> Exchange<'_, '_, H> {
     /// are the machine's; among `fields` they are left out.
     pub fn respond(mut self, status: StatusCode, fields: &[Field], body: &[u8]) -> Answer<H> {
         self.write_head(status, fields, Outgoing::Counted(body.len() as u64));
-        if !self.terms.is_head && may_have_body(status) {
+        if !body.is_empty() && !self.terms.is_head && may_have_body(status) {
             self.io.out.send(body);
         }
         Answer(Answered::Whole)
@@ -247,8 +247,8 @@ impl<H: Handler> Exchange<'_, '_, H> {
     /// Writes what every head has around the fields of its own.
     fn write(&mut self, status: StatusCode, outgoing: Outgoing, fields: impl FnOnce(&mut Vec<u8>)) {
         self.terms.persists &= outgoing != Outgoing::UntilClose && !self.io.draining();
-        self.terms.answered = Some((status, self.terms.length_of(status, outgoing)));
         let now = self.io.time_of_day();
+        self.terms.answered = Some((status, self.terms.length_of(status, outgoing), now));
         let Shared { date, head, .. } = &mut *self.io.shared;
         head.clear();
         write_status(head, status);
@@ -494,10 +494,12 @@ fn write_status(head: &mut Vec<u8>, status: StatusCode) {
 /// `Content-Type: `, as people write it, though case means nothing: there are clients that look for
 /// fields by exactly these letters.
 fn write_name(head: &mut Vec<u8>, name: &HeaderName) {
-    let mut begins_word = true;
-    for byte in name.as_str().bytes() {
-        head.push(if begins_word { byte.to_ascii_uppercase() } else { byte });
-        begins_word = byte == b'-';
+    let begin = head.len();
+    head.extend_from_slice(name.as_str().as_bytes());
+    for word in head[begin..].split_mut(|byte| *byte == b'-') {
+        if let Some(first) = word.first_mut() {
+            first.make_ascii_uppercase();
+        }
     }
     head.extend_from_slice(b": ");
 }

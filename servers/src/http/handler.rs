@@ -1,5 +1,7 @@
 //! What answers requests: the part of a server that is not HTTP.
 
+use std::time::SystemTime;
+
 use http::Method;
 
 use super::exchange::{Absorbed, Absorption, Answer, BodyWriter, Exchange, Written};
@@ -63,12 +65,13 @@ pub trait Handler: Sized + 'static {
     fn asked(&mut self, _request: &Request<'_>, _shared: &mut Self::Shared) {}
 
     /// Hears of every response when its head is written, those of the machine's own included: its
-    /// status and the bytes of its body, where they are known by then. Where the head of the
-    /// request could not be understood, nothing was heard of that before.
+    /// status, the bytes of its body, where they are known by then, and the time of day. Where the
+    /// head of the request could not be understood, nothing was heard of that before.
     fn answered(
         &mut self,
         _status: http::StatusCode,
         _bytes: Option<u64>,
+        _now: SystemTime,
         _shared: &mut Self::Shared,
     ) {
     }

@@ -9,7 +9,7 @@ use std::mem::MaybeUninit;
 use fsm_runtime::Input;
 use http::{Method, StatusCode};
 use httparse::{Error, Header, Status};
-use memchr::{memchr, memchr_iter, memrchr};
+use memchr::{memchr, memrchr};
 
 use super::refusal::Refusal;
 use super::target;
@@ -57,10 +57,13 @@ pub struct Request<'a> {
     method: Method,
     path: &'a str,
     query: Option<&'a str>,
-    host: &'a str,
+    /// ASCII.
+    host: &'a [u8],
     bytes: &'a [u8],
     /// Where the first header field begins.
     fields_at: usize,
+    referer: Option<&'a [u8]>,
+    user_agent: Option<&'a [u8]>,
     pub(super) is_http10: bool,
     pub(super) length: BodyLength,
     pub(super) persists: bool,
@@ -174,9 +177,11 @@ impl<'a> Request<'a> {
                 method,
                 path: target.path,
                 query: target.query,
-                host: target.authority.unwrap_or(host),
+                host: target.authority.map_or(host, str::as_bytes),
                 bytes,
                 fields_at,
+                referer: fields.referer,
+                user_agent: fields.user_agent,
                 is_http10,
                 length: fields.length(is_http10)?,
                 persists: fields.persists(is_http10),
@@ -207,7 +212,8 @@ impl<'a> Request<'a> {
     /// client of HTTP/1.0 that names none.
     #[must_use]
     pub fn host(&self) -> &'a str {
-        self.host
+        // Most handlers do not ask, so that it is made text only here.
+        std::str::from_utf8(self.host).unwrap_or_default()
     }
 
     /// The header fields in the order in which they were sent, names as they were written, values
@@ -229,6 +235,24 @@ impl<'a> Request<'a> {
     #[must_use]
     pub fn field(&self, name: &str) -> Option<&'a [u8]> {
         self.fields().find_map(|(of, value)| of.eq_ignore_ascii_case(name).then_some(value))
+    }
+
+    /// The first `Referer`, the page that leads here: found already, while [`Request::field`] looks.
+    #[must_use]
+    pub fn referer(&self) -> Option<&'a [u8]> {
+        self.referer
+    }
+
+    /// The first `User-Agent`, found already too.
+    #[must_use]
+    pub fn user_agent(&self) -> Option<&'a [u8]> {
+        self.user_agent
+    }
+
+    /// The first line as it was sent: method, target and version, without its end.
+    #[must_use]
+    pub fn first_line(&self) -> &'a [u8] {
+        self.bytes[..self.fields_at].strip_suffix(b"\r\n").unwrap_or_default()
     }
 
     /// The whole head as it was sent.
@@ -280,14 +304,14 @@ fn names_a_version(bytes: &[u8]) -> bool {
 /// `httparse` takes a line feed alone for the end of a line, as RFC 9112 2.2 allows. Whoever stands
 /// before this server may not. Answers where the second line begins.
 fn check_line_ends(bytes: &[u8]) -> Result<usize, Refusal> {
-    let mut first = None;
-    for at in memchr_iter(b'\n', bytes) {
-        if at == 0 || bytes[at - 1] != b'\r' {
-            return Err(Refusal::malformed("a line feed without a carriage return"));
-        }
-        first = first.or(Some(at + 1));
+    let first = memchr(b'\n', bytes).map_or(bytes.len(), |at| at + 1);
+    // Every pair is looked at, whatever was found before: so the processor takes many at once.
+    let pairs = bytes.iter().zip(bytes.get(1..).unwrap_or_default());
+    let bare = pairs.map(|(before, byte)| u8::from(*byte == b'\n') & u8::from(*before != b'\r'));
+    if first == 1 || bare.fold(0, |found, bare| found | bare) != 0 {
+        return Err(Refusal::malformed("a line feed without a carriage return"));
     }
-    Ok(first.unwrap_or(bytes.len()))
+    Ok(first)
 }
 
 /// The fields that decide where a message ends and whether another follows.
@@ -299,6 +323,9 @@ struct Framers<'a> {
     closes: bool,
     keeps_alive: bool,
     expectation: Expectation,
+    // They frame nothing, but every log asks for them, and here they cost next to nothing.
+    referer: Option<&'a [u8]>,
+    user_agent: Option<&'a [u8]>,
 }
 
 impl<'a> Framers<'a> {
@@ -311,6 +338,8 @@ impl<'a> Framers<'a> {
             closes: false,
             keeps_alive: false,
             expectation: Expectation::Nothing,
+            referer: None,
+            user_agent: None,
         };
         for field in fields {
             found.note(field.name, field.value)?;
@@ -337,6 +366,14 @@ impl<'a> Framers<'a> {
                 }
                 Ok(())
             }
+            7 if is("referer") => {
+                self.referer = self.referer.or(Some(value.trim_ascii()));
+                Ok(())
+            }
+            10 if is("user-agent") => {
+                self.user_agent = self.user_agent.or(Some(value.trim_ascii()));
+                Ok(())
+            }
             12 if is("content-type") => {
                 if std::mem::replace(&mut self.has_type, true) {
                     return Err(Refusal::malformed("more than one Content-Type"));
@@ -359,11 +396,11 @@ impl<'a> Framers<'a> {
     }
 
     /// RFC 9112 3.2: one valid `Host`, which only HTTP/1.0 may leave out. An empty one is nobody's.
-    fn host(&self, is_http10: bool) -> Result<&'a str, Refusal> {
-        match self.host.map(std::str::from_utf8) {
-            Some(Ok(host)) if target::is_authority(host) => Ok(host),
+    fn host(&self, is_http10: bool) -> Result<&'a [u8], Refusal> {
+        match self.host {
+            Some(host) if target::is_authority(host) => Ok(host),
             Some(_) => Err(Refusal::malformed("the Host is not HOST or HOST:PORT")),
-            None if is_http10 => Ok(""),
+            None if is_http10 => Ok(b""),
             None => Err(Refusal::malformed("no Host")),
         }
     }
@@ -416,4 +453,23 @@ fn content_length(digits: &[u8]) -> Option<u64> {
     let is_plain =
         digits.iter().all(u8::is_ascii_digit) && (digits.len() == 1 || digits.first()? != &b'0');
     std::str::from_utf8(digits).ok().filter(|_| is_plain)?.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::check_line_ends;
+
+    #[test]
+    fn a_line_feed_without_a_carriage_return_is_found_wherever_it_stands() {
+        for length in 0..100 {
+            let line = [vec![b'a'; length], b"\r\n".to_vec()].concat();
+            let head = [&line[..], b"\r\n"].concat();
+            assert_eq!(check_line_ends(&head), Ok(length + 2));
+            for at in 0..=length {
+                let mut head = head.clone();
+                head[at] = b'\n';
+                assert!(check_line_ends(&head).is_err(), "at {at} of {length}");
+            }
+        }
+    }
 }

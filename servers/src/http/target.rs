@@ -4,6 +4,7 @@
 use std::net::Ipv6Addr;
 
 use http::Method;
+use memchr::{memchr, memchr_iter};
 use percent_encoding::percent_decode_str;
 
 use super::refusal::Refusal;
@@ -26,7 +27,7 @@ pub(super) struct Target<'a> {
 pub(super) fn parse<'a>(method: &Method, text: &'a str) -> Result<Target<'a>, Refusal> {
     let target = match text {
         _ if *method == Method::CONNECT => {
-            let is_named = is_authority(text) && text.contains(':');
+            let is_named = is_authority(text.as_bytes()) && text.contains(':');
             return if is_named {
                 Ok(Target { path: text, query: None, authority: Some(text) })
             } else {
@@ -38,7 +39,7 @@ pub(super) fn parse<'a>(method: &Method, text: &'a str) -> Result<Target<'a>, Re
         _ => absolute(text)?,
     };
     check_path(target.path)?;
-    check_query(target.query.unwrap_or_default())?;
+    target.query.map_or(Ok(()), check_query)?;
     Ok(target)
 }
 
@@ -51,7 +52,7 @@ fn absolute(text: &str) -> Result<Target<'_>, Refusal> {
     }
     let end = rest.find(['/', '?']).unwrap_or(rest.len());
     let (authority, rest) = rest.split_at(end);
-    if !is_authority(authority) {
+    if !is_authority(authority.as_bytes()) {
         return Err(Refusal::malformed("the host of the target is not one"));
     }
     Ok(split_query(rest, Some(authority)))
@@ -73,13 +74,14 @@ const fn is_path_byte(byte: u8) -> bool {
 }
 
 fn check_path(path: &str) -> Result<(), Refusal> {
+    // Most paths have no escapes, and are looked through once.
+    if path.bytes().all(|byte| is_path_byte(byte) && byte != b'%') {
+        return Ok(());
+    }
     if !path.bytes().all(is_path_byte) {
         return Err(Refusal::malformed("the path has a character that must be escaped"));
     }
-    if !path.contains('%') {
-        return Ok(());
-    }
-    check_escapes(path)?;
+    check_escapes(path.as_bytes())?;
     let meant: Vec<u8> = percent_decode_str(path).collect();
     if meant.iter().any(u8::is_ascii_control) {
         return Err(Refusal::malformed("the path means a control character"));
@@ -94,15 +96,14 @@ fn check_query(query: &str) -> Result<(), Refusal> {
     if !query.bytes().all(|byte| is_path_byte(byte) || byte == b'\\') {
         return Err(Refusal::malformed("the query has a character that must be escaped"));
     }
-    check_escapes(query)
+    check_escapes(query.as_bytes())
 }
 
-fn check_escapes(text: &str) -> Result<(), Refusal> {
-    let mut escapes = text.split('%').skip(1);
-    let is_escape = |rest: &str| {
-        rest.as_bytes().first_chunk::<2>().is_some_and(|hex| hex.iter().all(u8::is_ascii_hexdigit))
+fn check_escapes(text: &[u8]) -> Result<(), Refusal> {
+    let is_escape = |at: usize| {
+        text[at + 1..].first_chunk::<2>().is_some_and(|hex| hex.iter().all(u8::is_ascii_hexdigit))
     };
-    if escapes.all(is_escape) {
+    if memchr_iter(b'%', text).all(is_escape) {
         return Ok(());
     }
     Err(Refusal::malformed("a percent sign without two hexadecimal digits"))
@@ -117,27 +118,26 @@ const fn is_overlong([first, second]: &[u8; 2]) -> bool {
 /// Tells whether a text is a host, perhaps with a port (RFC 3986 3.2.2 and 3.2.3), and not empty.
 ///
 /// A user's name is refused, as RFC 9110 4.2.4 asks, and so is a comma, which is what two fields
-/// joined into one look like.
-pub(super) fn is_authority(text: &str) -> bool {
-    if let Some(rest) = text.strip_prefix('[') {
-        let Some((address, port)) = rest.split_once(']') else { return false };
-        let has_port = port.is_empty() || port.strip_prefix(':').is_some_and(is_port);
-        return has_port && address.parse::<Ipv6Addr>().is_ok();
+/// joined into one look like. What passes is ASCII.
+pub(super) fn is_authority(text: &[u8]) -> bool {
+    if let Some(rest) = text.strip_prefix(b"[") {
+        let Some(end) = memchr(b']', rest) else { return false };
+        let address = str::from_utf8(&rest[..end]).unwrap_or_default();
+        return is_port(&rest[end + 1..]) && address.parse::<Ipv6Addr>().is_ok();
     }
-    let (host, port) = match text.split_once(':') {
-        Some((host, port)) => (host, port),
-        None => (text, ""),
-    };
-    is_port(port)
-        && !host.is_empty()
-        && host.bytes().all(is_host_byte)
-        && check_escapes(host).is_ok()
+    let end = text.iter().position(|byte| !is_host_byte(*byte)).unwrap_or(text.len());
+    let (host, port) = text.split_at(end);
+    !host.is_empty() && is_port(port) && check_escapes(host).is_ok()
 }
 
-/// A port may be left out behind its colon.
-fn is_port(text: &str) -> bool {
-    text.bytes().all(|byte| byte.is_ascii_digit())
-        && (text.is_empty() || text.parse::<u16>().is_ok())
+/// Nothing, or a colon, behind which the number may be left out.
+fn is_port(text: &[u8]) -> bool {
+    let Some((colon, digits)) = text.split_first() else { return true };
+    let add = |port: u16, digit: &u8| {
+        let digit = digit.is_ascii_digit().then(|| u16::from(digit - b'0'))?;
+        port.checked_mul(10)?.checked_add(digit)
+    };
+    *colon == b':' && digits.iter().try_fold(0, add).is_some()
 }
 
 /// RFC 3986's `reg-name`, without the comma.
@@ -160,4 +160,40 @@ const fn is_host_byte(byte: u8) -> bool {
                 | b';'
                 | b'='
         )
+}
+
+#[cfg(test)]
+mod tests {
+    use http::Method;
+
+    use super::{is_authority, parse};
+
+    #[test]
+    fn a_host_is_a_name_or_an_address_and_perhaps_a_port() {
+        let hosts =
+            "a a.b-c_d~e!$&'()*+;= a:80 a: a:00065535 a%2fb:1 127.0.0.1:1 [::1] [::1]: [::1]:80";
+        for host in hosts.split(' ') {
+            assert!(is_authority(host.as_bytes()), "{host}");
+        }
+        let names = ": :80 a:65536 a:+1 a:b a:1:2 a%2 a%2g a/b a@b a,b a\\";
+        let addresses = "[] [::1 ::1 [::1]80 [::1]:x [g::]";
+        let others = names.split(' ').chain(addresses.split(' '));
+        for other in others.chain(["", "a ", "a\0", "ä"]) {
+            assert!(!is_authority(other.as_bytes()), "{other}");
+        }
+        assert!(!is_authority(b"a\xFF"));
+    }
+
+    #[test]
+    fn escapes_are_looked_at_wherever_they_stand() {
+        let is_taken = |target: &str| parse(&Method::GET, target).is_ok();
+        for target in ["/", "/a%20b", "/%41?%42", "/?", "/?a\\b%5c", "http://h%41/%41?%41"] {
+            assert!(is_taken(target), "{target}");
+        }
+        for target in
+            ["/a%2", "/%", "/a%2g", "/?%", "/%00", "/%c0%af", "/\\", "/#", "/%41\"", "/?#"]
+        {
+            assert!(!is_taken(target), "{target}");
+        }
+    }
 }

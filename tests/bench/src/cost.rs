@@ -7,7 +7,7 @@ use crate::{
     count::{Cost, Counters, cpu_seconds},
     load::Work,
     report::{Table, divide, figure, median, ratio},
-    server::{Server, Spec, print_missing, warm_up},
+    server::{Server, Spec, print_missing},
 };
 
 /// One load, and what is known about it beforehand.
@@ -54,7 +54,7 @@ pub fn measure(
         present.iter().map(|spec| spec.start(&[])).collect::<io::Result<_>>()?;
     let mut samples: Vec<Vec<(Cost, f64)>> = servers.iter().map(|_| Vec::new()).collect();
     for server in &servers {
-        warm_up(server.address)?;
+        shape.work.warm_up(server.address)?;
     }
     for _ in 0..rounds {
         for (server, samples) in servers.iter().zip(&mut samples) {
@@ -106,20 +106,22 @@ fn without_perf(shape: &Shape, spec: &Spec, counters: Counters, mut cost: Cost) 
     cost
 }
 
-/// All instructions of a server over all of C's: measured if the kernel's could be counted, else
-/// derived.
+/// All instructions of a server: measured if the kernel's could be counted, else derived from C's.
 #[must_use]
-pub fn total_ratio(shape: &Shape, row: &Row, c: &Row) -> Option<f64> {
-    let total = |cost: &Cost| {
-        let more = cost.calls.zip(c.cost.calls).map_or(0.0, |(calls, c)| calls - c);
-        let derived = shape.kernel_elsewhere + more * shape.call_elsewhere;
-        Some(cost.user? + cost.kernel.unwrap_or(derived))
-    };
+pub fn total(shape: &Shape, row: &Row, c: &Row) -> Option<f64> {
     let more_calls = divide(row.cost.calls, c.cost.calls).unwrap_or(1.0);
     if row.cost.kernel.is_none() && more_calls > CALLS_COMPARE_UP_TO {
         return None;
     }
-    divide(total(&row.cost), total(&c.cost))
+    let more = row.cost.calls.zip(c.cost.calls).map_or(0.0, |(calls, c)| calls - c);
+    let derived = shape.kernel_elsewhere + more * shape.call_elsewhere;
+    Some(row.cost.user? + row.cost.kernel.unwrap_or(derived))
+}
+
+/// The same over all of C's.
+#[must_use]
+pub fn total_ratio(shape: &Shape, row: &Row, c: &Row) -> Option<f64> {
+    divide(total(shape, row, c), total(shape, c, c))
 }
 
 /// Prints a table with one row for each server, and why a server has none.

@@ -8,12 +8,13 @@
 
 use std::{fs, io, path::Path, path::PathBuf, process::Command};
 
+use clap::ValueEnum;
 use rustix::process::Pid;
 
 use crate::{
     bursts::Crowd,
     load::Work,
-    server::{Spec, is_installed, target_directory, warm_up},
+    server::{Spec, is_installed, target_directory},
 };
 
 /// What this machine can count with.
@@ -141,6 +142,11 @@ fn load_command(address: std::net::SocketAddr, work: Work) -> io::Result<Vec<Str
             words.push(lines.to_string());
             words.extend([connections, depth, at_once].map(|it| it.to_string()));
         }
+        Work::Http { connections, at_once, head, count } => {
+            let head = head.to_possible_value().map(|it| it.get_name().to_owned());
+            words.extend(["http".to_owned(), head.unwrap_or_default(), count.to_string()]);
+            words.extend([connections, at_once].map(|it| it.to_string()));
+        }
     }
     Ok(words)
 }
@@ -225,7 +231,7 @@ fn strace_total(spec: &Spec, work: Work) -> io::Result<f64> {
 fn run_under(spec: &Spec, tool: &[&str], idle: usize, work: Work) -> io::Result<()> {
     let wrapper: Vec<String> = tool.iter().map(ToString::to_string).collect();
     let server = spec.start(&wrapper)?;
-    warm_up(server.address)?;
+    work.warm_up(server.address)?;
     let idle = Crowd::of(server.address, idle)?;
     work.run(server.address)?;
     drop(idle);

@@ -8,13 +8,16 @@ pub mod cost;
 pub mod count;
 pub mod crowd;
 pub mod heap;
+pub mod http;
 pub mod load;
+pub mod nginx;
 pub mod options;
 pub mod peer;
 pub mod pin;
 pub mod report;
 pub mod saturate;
 pub mod server;
+pub mod slow;
 
 use std::time::Instant;
 

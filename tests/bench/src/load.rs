@@ -14,11 +14,16 @@ use std::{
 
 use rustix::{event::epoll, process::setpriority_process};
 
+use crate::{
+    http::{Head, Requester},
+    server::warm_up,
+};
+
 /// Short enough that the bytes cost nothing: what is measured is the work per line.
 pub const LINE: usize = 64;
 /// A server that says nothing for this long has lost a line. Valgrind slows servers about fifty
 /// times.
-const PATIENCE: Duration = Duration::from_secs(30);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 /// As much as a client reads at once: more than 64 connections times 16 lines ever are in one
 /// socket.
 const READ_SIZE: usize = 64 * 1024;
@@ -43,6 +48,17 @@ pub enum Work {
         /// How many connections in all, one after the other.
         count: u64,
     },
+    /// Requests of HTTP on connections that stay open, one in flight on each.
+    Http {
+        /// How many connections.
+        connections: usize,
+        /// How many of them wait for an answer at the same moment.
+        at_once: usize,
+        /// What is asked.
+        head: Head,
+        /// How many requests in all.
+        count: u64,
+    },
 }
 
 impl Work {
@@ -51,7 +67,7 @@ impl Work {
     pub fn lines(self) -> u64 {
         match self {
             Self::Lines { lines, .. } => lines,
-            Self::Requests { count } => count,
+            Self::Requests { count } | Self::Http { count, .. } => count,
         }
     }
 
@@ -63,6 +79,9 @@ impl Work {
                 Self::Lines { connections, depth, at_once, lines }
             }
             Self::Requests { .. } => Self::Requests { count: lines },
+            Self::Http { connections, at_once, head, .. } => {
+                Self::Http { connections, at_once, head, count: lines }
+            }
         }
     }
 
@@ -72,14 +91,37 @@ impl Work {
             Self::Requests { count } => requests(address, count),
             Self::Lines { connections, depth, at_once, lines } => {
                 let mut clients = connect(address, connections)?;
-                if at_once < connections || connections == 1 {
-                    in_waves(&mut clients, depth, at_once, lines)
-                } else {
-                    as_they_answer(&mut clients, depth, lines)
-                }
+                ask_all(&mut clients, depth, at_once, lines)
+            }
+            Self::Http { connections, at_once, head, count } => {
+                let clients = (0..connections).map(|_| Requester::connect(address, head));
+                ask_all(&mut clients.collect::<io::Result<Vec<_>>>()?, 1, at_once, count)
             }
         }
     }
+
+    /// Waits until a server answers at all: the first connection pays for everything that is lazy
+    /// in it.
+    pub fn warm_up(self, address: SocketAddr) -> io::Result<()> {
+        match self {
+            Self::Lines { .. } | Self::Requests { .. } => warm_up(address),
+            Self::Http { head, .. } => {
+                Requester::connect(address, head)?.exchange(&mut vec![0; READ_SIZE])
+            }
+        }
+    }
+}
+
+/// A connection of the client, whatever is spoken on it.
+pub(crate) trait Speaker {
+    /// What is waited for.
+    fn stream(&self) -> &TcpStream;
+    /// Asks so many things.
+    fn send(&mut self, count: u64, buffer: &mut Vec<u8>) -> io::Result<()>;
+    /// Reads once and compares. Gives back how many answers became whole.
+    fn receive(&mut self, buffer: &mut [u8]) -> io::Result<u64>;
+    /// Tells whether an answer is still to come.
+    fn awaits(&self) -> bool;
 }
 
 /// Line number `sequence` of a connection: text, with the newline as its last byte.
@@ -112,7 +154,29 @@ impl Client {
         Ok(Self { stream, connection, sent: 0, received: 0 })
     }
 
-    /// Sends so many lines with one call.
+    fn lines_received(&self) -> u64 {
+        self.received / LINE as u64
+    }
+
+    fn bytes_of_line(&self) -> usize {
+        usize::try_from(self.received % LINE as u64).unwrap_or(0)
+    }
+
+    fn explain(&self, what: impl std::fmt::Display) -> io::Error {
+        io::Error::other(format!(
+            "connection {} after {} of {} lines: {what}",
+            self.connection,
+            self.lines_received(),
+            self.sent
+        ))
+    }
+}
+
+impl Speaker for Client {
+    fn stream(&self) -> &TcpStream {
+        &self.stream
+    }
+
     fn send(&mut self, lines: u64, buffer: &mut Vec<u8>) -> io::Result<()> {
         buffer.clear();
         for sequence in self.sent..self.sent + lines {
@@ -122,7 +186,6 @@ impl Client {
         self.stream.write_all(buffer)
     }
 
-    /// Reads once and compares. Gives back how many lines became whole.
     fn receive(&mut self, buffer: &mut [u8]) -> io::Result<u64> {
         let read = self.stream.read(buffer).map_err(|error| self.explain(&error))?;
         if read == 0 {
@@ -143,28 +206,8 @@ impl Client {
         Ok(self.lines_received() - before)
     }
 
-    fn receive_all(&mut self, buffer: &mut [u8]) -> io::Result<()> {
-        while self.lines_received() < self.sent {
-            self.receive(buffer)?;
-        }
-        Ok(())
-    }
-
-    fn lines_received(&self) -> u64 {
-        self.received / LINE as u64
-    }
-
-    fn bytes_of_line(&self) -> usize {
-        usize::try_from(self.received % LINE as u64).unwrap_or(0)
-    }
-
-    fn explain(&self, what: impl std::fmt::Display) -> io::Error {
-        io::Error::other(format!(
-            "connection {} after {} of {} lines: {what}",
-            self.connection,
-            self.lines_received(),
-            self.sent
-        ))
+    fn awaits(&self) -> bool {
+        self.lines_received() < self.sent
     }
 }
 
@@ -172,10 +215,28 @@ fn connect(address: SocketAddr, connections: usize) -> io::Result<Vec<Client>> {
     (0u32..).take(connections).map(|connection| Client::connect(address, connection)).collect()
 }
 
+fn ask_all<S: Speaker>(
+    clients: &mut [S],
+    depth: usize,
+    at_once: usize,
+    count: u64,
+) -> io::Result<()> {
+    if at_once < clients.len() || clients.len() == 1 {
+        in_waves(clients, depth, at_once, count)
+    } else {
+        as_they_answer(clients, depth, count)
+    }
+}
+
 /// Groups of `at_once` connections in turn: all of a group send, then all of it is read. How many
 /// events a server finds at once is thereby the same for every server, however much a tool slows it
 /// down.
-fn in_waves(clients: &mut [Client], depth: usize, at_once: usize, lines: u64) -> io::Result<()> {
+fn in_waves<S: Speaker>(
+    clients: &mut [S],
+    depth: usize,
+    at_once: usize,
+    lines: u64,
+) -> io::Result<()> {
     let mut output = Vec::new();
     let mut input = vec![0; READ_SIZE];
     let mut left = lines;
@@ -187,7 +248,9 @@ fn in_waves(clients: &mut [Client], depth: usize, at_once: usize, lines: u64) ->
                 client.send(now, &mut output)?;
             }
             for client in group.iter_mut() {
-                client.receive_all(&mut input)?;
+                while client.awaits() {
+                    client.receive(&mut input)?;
+                }
             }
         }
     }
@@ -195,14 +258,14 @@ fn in_waves(clients: &mut [Client], depth: usize, at_once: usize, lines: u64) ->
 }
 
 /// All connections at once: whoever has its answer sends again.
-fn as_they_answer(clients: &mut [Client], depth: usize, lines: u64) -> io::Result<()> {
+fn as_they_answer<S: Speaker>(clients: &mut [S], depth: usize, lines: u64) -> io::Result<()> {
     let epoll = epoll::create(epoll::CreateFlags::CLOEXEC)?;
     let mut output = Vec::new();
     let mut input = vec![0; READ_SIZE];
     let mut left = lines;
     for (index, client) in clients.iter_mut().enumerate() {
         let data = epoll::EventData::new_u64(index as u64);
-        epoll::add(&epoll, &client.stream, data, epoll::EventFlags::IN)?;
+        epoll::add(&epoll, client.stream(), data, epoll::EventFlags::IN)?;
         let now = left.min(depth as u64);
         left -= now;
         client.send(now, &mut output)?;
@@ -214,7 +277,7 @@ fn as_they_answer(clients: &mut [Client], depth: usize, lines: u64) -> io::Resul
         events.clear();
         epoll::wait(&epoll, rustix::buffer::spare_capacity(&mut events), Some(&patience))?;
         if events.is_empty() {
-            return Err(io::Error::other(format!("{awaited} lines never came back")));
+            return Err(io::Error::other(format!("{awaited} answers never came")));
         }
         for event in &events {
             let index = usize::try_from(event.data.u64()).map_err(io::Error::other)?;
@@ -265,7 +328,9 @@ pub fn hold(address: SocketAddr, connections: usize) -> io::Result<Vec<TcpStream
 pub struct Latencies(Vec<Duration>);
 
 impl Latencies {
-    pub(crate) fn new(mut times: Vec<Duration>) -> Self {
+    /// Of these exchanges.
+    #[must_use]
+    pub fn new(mut times: Vec<Duration>) -> Self {
         times.sort_unstable();
         Self(times)
     }

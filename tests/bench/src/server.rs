@@ -13,7 +13,7 @@ use std::{
 
 use rustix::process::{Pid, Signal, kill_process};
 
-use crate::pin;
+use crate::{nginx, pin};
 
 /// Valgrind takes about a second to start a server; a loaded machine some more.
 const START: Duration = Duration::from_secs(60);
@@ -37,6 +37,8 @@ pub struct Spec {
     pub arguments: Vec<String>,
     /// Where its standard error goes, if not to the bench's own.
     pub stderr: Option<PathBuf>,
+    /// What nginx is configured with, if it is that; it takes no address and says none.
+    site: Option<&'static str>,
 }
 
 impl Spec {
@@ -49,14 +51,32 @@ impl Spec {
     /// The hand-written C server, compiled now; without a C compiler the row says so.
     #[must_use]
     pub fn c() -> Self {
-        Self::of("C", compile_c())
+        Self::of("C", compile_c("epoll_echo"))
+    }
+
+    /// The hand-written C server that has one answer to everything, compiled now.
+    #[must_use]
+    pub fn c_canned() -> Self {
+        Self::of("C", compile_c("epoll_canned"))
     }
 
     /// Our echo server, built now so that an old binary is never measured by mistake, and with one
     /// worker: its peers have one core too.
     #[must_use]
     pub fn ours() -> Self {
-        Self::of("ours", build_ours()).with_one_worker()
+        Self::of("ours", build("servers", "echo")).with_one_worker()
+    }
+
+    /// Our HTTP machine with the handler that tests have, built now and with one worker.
+    #[must_use]
+    pub fn ours_http() -> Self {
+        Self::of("ours", build("fsm-tests", "http_echo")).with_one_worker()
+    }
+
+    /// nginx as one process, with that inside of its `server` block (see [`nginx`]).
+    #[must_use]
+    pub fn nginx(site: &'static str) -> Self {
+        Self { site: Some(site), ..Self::of("nginx", nginx::program()) }
     }
 
     /// Our echo server with an allocator that counts, and one worker.
@@ -72,7 +92,7 @@ impl Spec {
     }
 
     fn of(name: &'static str, program: Result<PathBuf, String>) -> Self {
-        Self { name, program, arguments: Vec::new(), stderr: None }
+        Self { name, program, arguments: Vec::new(), stderr: None, site: None }
     }
 
     /// Starts it under `wrapper` (a tool that ends in running the command given to it), or plainly.
@@ -86,7 +106,11 @@ impl Spec {
         }
         words.extend_from_slice(wrapper);
         words.push(program.display().to_string());
-        words.extend(["--listen", "127.0.0.1:0"].map(String::from));
+        let nginx = self.site.map(nginx::configure).transpose()?;
+        match &nginx {
+            Some(start) => words.extend_from_slice(&start.words),
+            None => words.extend(["--listen", "127.0.0.1:0"].map(String::from)),
+        }
         words.extend_from_slice(&self.arguments);
         let stderr = self.stderr.as_ref().map(File::create).transpose()?;
         let mut child = Command::new(&words[0])
@@ -105,7 +129,13 @@ impl Spec {
             name: self.name,
             stderr: self.stderr.clone(),
         };
-        server.address = server.wait_until_ready()?;
+        server.address = match nginx {
+            Some(start) => {
+                nginx::wait_until_ready(start.address, START)?;
+                start.address
+            }
+            None => server.wait_until_ready()?,
+        };
         pin::server(server.pid())?;
         Ok(server)
     }
@@ -224,9 +254,9 @@ pub fn workspace() -> &'static Path {
     own.ancestors().nth(2).unwrap_or(own)
 }
 
-fn compile_c() -> Result<PathBuf, String> {
-    let source = workspace().join("tests/peers/epoll_echo.c");
-    let program = target_directory().map_err(|error| error.to_string())?.join("epoll_echo");
+fn compile_c(name: &str) -> Result<PathBuf, String> {
+    let source = workspace().join("tests/peers").join(name).with_extension("c");
+    let program = target_directory().map_err(|error| error.to_string())?.join(name);
     let compiler = env::var("CC").unwrap_or_else(|_| "cc".to_owned());
     let status = Command::new(&compiler)
         .args(["-O2", "-Wall", "-Wextra", "-Werror", "-o"])
@@ -236,14 +266,14 @@ fn compile_c() -> Result<PathBuf, String> {
     if status.success() { Ok(program) } else { Err("the C peer does not compile".to_owned()) }
 }
 
-fn build_ours() -> Result<PathBuf, String> {
+fn build(package: &str, name: &str) -> Result<PathBuf, String> {
     let cargo = env::var("CARGO").unwrap_or_else(|_| "cargo".to_owned());
     let status = Command::new(cargo)
-        .args(["build", "--quiet", "--release", "-p", "servers", "--bin", "echo"])
+        .args(["build", "--quiet", "--release", "-p", package, "--bin", name])
         .current_dir(workspace())
         .status()
         .map_err(|error| format!("cannot run cargo: {error}"))?;
-    let program = target_directory().map_err(|error| error.to_string())?.join("echo");
+    let program = target_directory().map_err(|error| error.to_string())?.join(name);
     if status.success() && program.exists() {
         Ok(program)
     } else {

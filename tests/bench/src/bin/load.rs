@@ -3,7 +3,7 @@
 use std::{io, net::SocketAddr};
 
 use clap::{Parser, Subcommand};
-use fsm_bench::{load::Work, pin};
+use fsm_bench::{http::Head, load::Work, pin};
 
 /// Sends lines to an echo server and checks what comes back.
 #[derive(Parser)]
@@ -20,6 +20,8 @@ enum Load {
     Lines { lines: u64, connections: usize, depth: usize, at_once: usize },
     /// One connection for each line
     Requests { count: u64 },
+    /// Requests of HTTP on connections that stay open
+    Http { head: Head, count: u64, connections: usize, at_once: usize },
 }
 
 fn main() -> io::Result<()> {
@@ -30,6 +32,9 @@ fn main() -> io::Result<()> {
             Work::Lines { connections, depth, at_once, lines }
         }
         Load::Requests { count } => Work::Requests { count },
+        Load::Http { head, count, connections, at_once } => {
+            Work::Http { connections, at_once, head, count }
+        }
     };
     work.run(options.address)
 }
