@@ -1,4 +1,4 @@
-//! A file as it is served: in each coding that it lies there in, with heads put together beforehand.
+//! A file as it is served: in each coding that it lies there in, with heads prepared.
 //!
 //! Everything of one variant comes from one look at one file: its length, its tag, its date and its
 //! bytes belong together, whatever happens on the disk meanwhile.

@@ -123,8 +123,8 @@ impl Watch {
         }
     }
 
-    /// The paths of a watched folder. One that has gone, or was moved, is not watched any more: what
-    /// is at its path now is another.
+    /// The paths of a watched folder. One that has gone, or was moved, is not watched any more:
+    /// what is at its path now is another.
     fn paths_of(&self, number: i32, events: ReadFlags) -> Vec<Box<[u8]>> {
         let mut folders = self.folders();
         let gone = ReadFlags::IGNORED | ReadFlags::DELETE_SELF | ReadFlags::MOVE_SELF;
