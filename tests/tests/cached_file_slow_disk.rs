@@ -26,10 +26,11 @@ const PAUSE: Duration = Duration::from_millis(1);
 
 const HOT: &[u8] = b"what everybody asks for\n";
 
-/// A disk with one file, and a server that has it cached.
+/// A disk with one file, and a server that has it cached. The disk goes first: a server that waits
+/// for it cannot even be killed.
 struct Site {
-    server: Served,
     disk: SlowDisk,
+    server: Served,
 }
 
 impl Site {
@@ -47,7 +48,7 @@ impl Site {
         let common = [&*root, "--listen", "127.0.0.1:0", "--workers", "2", "--log", "error"];
         let refresh = if options.contains(&"--refresh") { &[][..] } else { &["--refresh", "1h"] };
         let server = Served::start(program, &[&common, refresh, options].concat());
-        let site = Self { server, disk };
+        let site = Self { disk, server };
         site.get("/hot.txt").expect_file(HOT);
         Some(site)
     }
@@ -397,9 +398,12 @@ fn what_is_cached_is_served_though_it_cannot_be_looked_at_again() {
     site.wait_for_waiting(1);
     let slowest = site.slowest_hit_for(SLOW);
     assert!(slowest < QUICK, "a hit took {slowest:?}");
+    let is_marked = |got: &Got| got.field("cache-status").is_some_and(|it| it.contains("stale"));
+    eventually(SOON, "it is marked as stale", || is_marked(&site.get("/hot.txt")));
     site.disk.put("hot.txt", b"new");
     site.disk.go_on();
     eventually(SOON, "the new version is served", || site.get("/hot.txt").body == b"new");
+    eventually(SOON, "it is not marked any more", || !is_marked(&site.get("/hot.txt")));
 }
 
 #[test]
