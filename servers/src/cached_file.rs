@@ -7,6 +7,7 @@
 
 use std::io;
 use std::mem;
+use std::num::NonZero;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -14,7 +15,7 @@ use std::time::{Duration, SystemTime};
 
 use clap::Parser;
 use clap::builder::{PathBufValueParser, TypedValueParser};
-use fsm_runtime::{Machine as _, OperationError, Peer, Server, Ticket};
+use fsm_runtime::{DEFAULT_POOL, Machine as _, OperationError, Peer, Server, Ticket};
 use http::{HeaderValue, Method, StatusCode};
 use humantime::parse_duration;
 use tracing::warn;
@@ -383,6 +384,9 @@ pub struct Options {
     /// How often files are looked at again of whose changes nothing is heard
     #[arg(long, value_name = "TIME", default_value = "1s", value_parser = parse_duration)]
     refresh: Duration,
+    /// How many files are fetched from the disk at once; others wait for one of them
+    #[arg(long, value_name = "N", default_value_t = HELPERS)]
+    helpers: NonZero<usize>,
     /// Lists directories that have no index.html
     #[arg(long)]
     list: bool,
@@ -412,6 +416,9 @@ impl Options {
     }
 }
 
+/// As many as the runtime has where nobody says.
+const HELPERS: NonZero<usize> = NonZero::new(DEFAULT_POOL.0).expect("the runtime has some");
+
 const EXAMPLES: &str = "Examples:
   cached-file ./public --listen 127.0.0.1:8080
   cached-file ./public --listen 127.0.0.1:8080 --list --cache-control no-cache
@@ -439,6 +446,7 @@ pub fn main() -> ExitCode {
             let log = options.log()?;
             let note = |peer: &Peer| log.as_ref().map(|log| Note::new(log.format(), peer));
             let client = |peer: &Peer| CachedFile::new(&files, note(peer));
+            let server = server.pool(options.helpers.get(), DEFAULT_POOL.1);
             serve(server, options.limits, |_worker| Worker::new(log.as_ref()), client)
         },
     )

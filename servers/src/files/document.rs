@@ -3,7 +3,6 @@
 //! Everything of one variant comes from one look at one file: its length, its tag, its date and its
 //! bytes belong together, whatever happens on the disk meanwhile.
 
-use std::fs::File;
 use std::sync::Arc;
 
 use http::StatusCode;
@@ -14,6 +13,7 @@ use http::header::{
 
 use super::listing::Entry;
 use super::negotiation::{Coding, Codings};
+use super::open_file::OpenFile;
 use super::root::Meta;
 use super::store::Weigh;
 use super::validators::Validators;
@@ -59,7 +59,7 @@ pub enum Content {
     /// In memory.
     Held(Box<[u8]>),
     /// On the disk: too many to be kept.
-    Open(Arc<File>, Meta),
+    Open(Arc<OpenFile>, Meta),
 }
 
 impl Content {

@@ -16,6 +16,7 @@ use super::document::{Content, Document, Resource, Source};
 use super::folder;
 use super::media;
 use super::negotiation::Coding;
+use super::open_file::OpenFile;
 use super::root::{Meta, OpenError, Opened, Root};
 use super::site::{self, Page};
 use super::snapshot::Snapshot;
@@ -197,13 +198,16 @@ impl Loader {
         is_watched: bool,
         now: SystemTime,
     ) -> Result<Option<Loaded>, LoadError> {
-        let fetch = Fetch { settings: &self.settings, open, take, is_watched, now };
         let Some(opened) = open(wanted.path).transpose()? else { return Ok(None) };
+        // What others change, on another machine, nobody here hears of.
+        let is_watched = is_watched && self.root.tells_of_changes(opened.meta());
+        let fetch = Fetch { settings: &self.settings, open, take, is_watched, now };
         match opened {
             Opened::File(..) if wanted.is_directory => Err(LoadError::NotFound),
             Opened::File(file, meta) => fetch.document(wanted.path, file, meta),
-            Opened::Directory(..) if !wanted.is_directory => {
-                Ok(Some(fetch.loaded(Resource::Directory, true, Vec::new())))
+            Opened::Directory(_, meta) if !wanted.is_directory => {
+                let origins = vec![Origin { path: wanted.path.into(), meta: Some(meta) }];
+                Ok(Some(fetch.loaded(Resource::Directory, true, origins)))
             }
             Opened::Directory(folder, meta) => self.index(&fetch, wanted.path, &folder, meta),
         }
@@ -308,7 +312,7 @@ impl Fetch<'_> {
                 ) =>
             {
                 let validators = validators(EntityTag::of_metadata(&meta), &meta);
-                let content = Content::Open(Arc::new(file), meta);
+                let content = Content::Open(Arc::new(OpenFile::new(file)), meta);
                 Ok(Some((Source { coding, validators, content }, true)))
             }
             Err(error) => Err(LoadError::Io(error)),
