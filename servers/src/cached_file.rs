@@ -7,13 +7,15 @@
 
 use std::io;
 use std::mem;
+use std::num::NonZero;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use clap::Parser;
-use fsm_runtime::{Machine as _, OperationError, Peer, Server, Ticket};
+use clap::builder::{PathBufValueParser, TypedValueParser};
+use fsm_runtime::{DEFAULT_POOL, Machine as _, OperationError, Peer, Server, Ticket};
 use http::{HeaderValue, Method, StatusCode};
 use humantime::{format_duration, parse_duration};
 use tracing::warn;
@@ -281,7 +283,11 @@ fn keep_site(store: &Store<Loaded, Waiter>) {
 }
 
 impl Files {
-    fn of(options: &Options) -> io::Result<Self> {
+    /// The files that the options speak of, none of them known yet.
+    ///
+    /// # Errors
+    /// The directory could not be opened, or nothing can look after what is known of it.
+    pub fn of(options: &Options) -> io::Result<Self> {
         let store = Arc::new(Store::new(options.cache));
         let directory = match &options.root {
             Some(root) => Some(Directory::open(root, options, &store)?),
@@ -365,7 +371,7 @@ impl Files {
 #[command(name = "cached-file", version, after_help = EXAMPLES)]
 pub struct Options {
     /// The directory whose files are served [default: a page about this server]
-    #[arg(value_name = "DIRECTORY")]
+    #[arg(value_name = "DIRECTORY", value_parser = PathBufValueParser::new().try_map(directory))]
     root: Option<PathBuf>,
     #[command(flatten)]
     common: Common,
@@ -380,6 +386,9 @@ pub struct Options {
     /// How often files are looked at again of whose changes nothing is heard
     #[arg(long, value_name = "TIME", default_value = "1s", value_parser = parse_refresh)]
     refresh: Duration,
+    /// How many files are fetched from the disk at once; others wait for one of them
+    #[arg(long, value_name = "N", default_value_t = HELPERS)]
+    helpers: NonZero<usize>,
     /// Lists directories that have no index.html
     #[arg(long)]
     list: bool,
@@ -409,6 +418,9 @@ impl Options {
     }
 }
 
+/// As many as the runtime has where nobody says.
+const HELPERS: NonZero<usize> = NonZero::new(DEFAULT_POOL.0).expect("the runtime has some");
+
 const EXAMPLES: &str = "Examples:
   cached-file ./public --listen 127.0.0.1:8080
   cached-file ./public --listen 127.0.0.1:8080 --list --cache-control no-cache
@@ -420,6 +432,12 @@ const SOONEST_REFRESH: Duration = Duration::from_millis(10);
 fn parse_refresh(text: &str) -> Result<Duration, String> {
     let time = parse_duration(text).ok().filter(|time| *time >= SOONEST_REFRESH);
     time.ok_or_else(|| format!("write a time of at least {}", format_duration(SOONEST_REFRESH)))
+}
+
+/// Looks whether it is one before anything else is done, so that who mistypes it is told which.
+fn directory(path: PathBuf) -> io::Result<PathBuf> {
+    Root::open(&path)?;
+    Ok(path)
 }
 
 /// `.css:max-age=60`, or `no-cache` for all.
@@ -438,6 +456,7 @@ pub fn main() -> ExitCode {
             let log = options.log()?;
             let note = |peer: &Peer| log.as_ref().map(|log| Note::new(log.format(), peer));
             let client = |peer: &Peer| CachedFile::new(&files, note(peer));
+            let server = server.pool(options.helpers.get(), DEFAULT_POOL.1);
             serve(server, options.limits, |_worker| Worker::new(log.as_ref()), client)
         },
     )

@@ -143,7 +143,7 @@ fn resident(
     offset: u64,
     buffer: &mut [u8],
 ) -> io::Result<Option<usize>> {
-    let file = file.get()?;
+    let file = file.file()?;
     let count = read_resident(file, offset, buffer)?;
     if count.is_some() {
         check_unchanged(file, meta)?;
@@ -153,7 +153,7 @@ fn resident(
 
 /// Reads so many bytes of a file that is still what it was. May block.
 fn read(file: &OpenFile, meta: Meta, offset: u64, count: usize) -> Read {
-    let file = file.get()?;
+    let file = file.file()?;
     let mut bytes = vec![0; count];
     file.read_exact_at(&mut bytes, offset)?;
     check_unchanged(file, meta)?;

@@ -4,7 +4,7 @@
 use std::ffi::OsStr;
 use std::fs::File;
 use std::io;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt;
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -147,7 +147,7 @@ impl Loader {
         let take: Take = |file, limit| Snapshot::of(file, limit).map(Some);
         let settings = &self.settings;
         let fetch = Fetch { settings, open: &open, take, may_wait: true, is_watched, now };
-        let loaded = self.fetch(wanted, &fetch)?;
+        let loaded = self.fetch(wanted, fetch)?;
         // Nothing gave up, since nothing may.
         loaded.ok_or(LoadError::NotFound)
     }
@@ -166,7 +166,7 @@ impl Loader {
         let open = |path: &[u8]| self.root.open_cached(path);
         let (settings, take) = (&self.settings, Snapshot::of_resident);
         let fetch = Fetch { settings, open: &open, take, may_wait: false, is_watched, now };
-        self.fetch(wanted, &fetch)
+        self.fetch(wanted, fetch)
     }
 
     /// The folder that is watched for the sake of what is at a path.
@@ -189,28 +189,25 @@ impl Loader {
         })
     }
 
-    /// Watches a folder, and those that it is in, since who renames one of them changes what is
-    /// below.
+    /// Watches a folder, and before it those above, from the root down.
     fn watch_folder(&self, path: &[u8]) -> bool {
         let Some(watch) = &self.watch else { return false };
         let slashes = path.iter().enumerate().filter(|(_, byte)| **byte == b'/');
         let above = slashes.map(|(at, _)| &path[..at]);
-        [&b""[..]].into_iter().chain(above).chain([path]).all(|path| self.watch_one(watch, path))
+        [&b""[..]].into_iter().chain(above).chain([path]).all(|folder| {
+            let open = || match self.root.open_beneath(folder) {
+                Ok(Opened::Directory(folder, _)) => Some(folder),
+                _ => None,
+            };
+            watch.has(folder) || watch.add(folder, open)
+        })
     }
 
-    fn watch_one(&self, watch: &Watch, path: &[u8]) -> bool {
-        if watch.has(path) {
-            return true;
-        }
-        let changes = watch.changes();
-        match self.root.open_beneath(path) {
-            Ok(Opened::Directory(folder, _)) => watch.add(folder.as_fd(), path, changes),
-            _ => false,
-        }
-    }
-
-    fn fetch(&self, wanted: Wanted<'_>, fetch: &Fetch<'_>) -> Result<Option<Loaded>, LoadError> {
+    fn fetch(&self, wanted: Wanted<'_>, fetch: Fetch<'_>) -> Result<Option<Loaded>, LoadError> {
         let Some(opened) = (fetch.open)(wanted.path).transpose()? else { return Ok(None) };
+        // What others change, on another machine, nobody here hears of.
+        let is_watched = fetch.is_watched && self.root.tells_of_changes(opened.meta());
+        let fetch = Fetch { is_watched, ..fetch };
         match opened {
             Opened::File(..) if wanted.is_directory => Err(LoadError::NotFound),
             Opened::File(file, meta) => fetch.document(wanted.path, file, meta),
@@ -218,7 +215,7 @@ impl Loader {
                 let origins = vec![Origin { path: wanted.path.into(), meta: Some(meta) }];
                 Ok(Some(fetch.loaded(Resource::Directory, true, origins)))
             }
-            Opened::Directory(folder, meta) => self.index(fetch, wanted.path, &folder, meta),
+            Opened::Directory(folder, meta) => self.index(&fetch, wanted.path, &folder, meta),
         }
     }
 

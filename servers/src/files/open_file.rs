@@ -1,14 +1,11 @@
-//! Files that are held open: how many there may be, and who closes them. It knows nothing of what
-//! they are for.
-//!
-//! To close a file is to ask its file system, and one that is elsewhere may take as long for that
-//! as for reading. Who lets go of a file may be an event loop, or hold a lock that one waits for.
+//! An open file that is closed where nobody waits for it: a file system that is elsewhere is asked
+//! when a file is closed, and may take its time, or hang.
 
 use std::fs::File;
 use std::io;
 use std::sync::LazyLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::mpsc::{self, Sender};
+use std::sync::mpsc::{Sender, channel};
 use std::thread;
 
 use rustix::process::{Resource, getrlimit};
@@ -20,34 +17,24 @@ const SHARE: u64 = 4;
 /// How many there are.
 static OPEN: AtomicUsize = AtomicUsize::new(0);
 
-/// Where files are sent to be closed; none where the system has no thread to give.
+/// The thread that closes files; none where the system has no thread to give. What it has not come
+/// to are files that were open before, so that they are as many as there may be descriptors.
 static CLOSER: LazyLock<Option<Sender<File>>> = LazyLock::new(|| {
-    let (sender, files) = mpsc::channel();
-    let close = move || files.into_iter().for_each(drop);
-    thread::Builder::new().name("close".into()).spawn(close).ok().map(|_| sender)
+    let (give, files) = channel();
+    let close = move || files.into_iter().for_each(drop::<File>);
+    thread::Builder::new().name("close".into()).spawn(close).ok().map(|_| give)
 });
 
-/// An open file that is closed by a thread of its own.
+/// An open file that can be dropped on an event loop.
 #[derive(Debug)]
-pub struct OpenFile {
-    /// None only while it is let go.
-    file: Option<File>,
-}
+pub struct OpenFile(Option<File>);
 
 impl OpenFile {
-    /// Holds a file open.
+    /// Keeps a file.
     #[must_use]
     pub fn new(file: File) -> Self {
         OPEN.fetch_add(1, Ordering::Relaxed);
-        Self { file: Some(file) }
-    }
-
-    /// The file.
-    ///
-    /// # Errors
-    /// None: nobody has a file that has been let go.
-    pub fn get(&self) -> io::Result<&File> {
-        self.file.as_ref().ok_or(io::ErrorKind::NotFound.into())
+        Self(Some(file))
     }
 
     /// Tells whether so many files are open that none should be kept for those who may come.
@@ -56,13 +43,21 @@ impl OpenFile {
         let limit = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX);
         OPEN.load(Ordering::Relaxed) as u64 > limit / SHARE
     }
+
+    /// The file.
+    ///
+    /// # Errors
+    /// It has been dropped, which does not happen.
+    pub fn file(&self) -> io::Result<&File> {
+        self.0.as_ref().ok_or_else(|| io::ErrorKind::NotFound.into())
+    }
 }
 
 impl Drop for OpenFile {
     fn drop(&mut self) {
         OPEN.fetch_sub(1, Ordering::Relaxed);
-        if let (Some(file), Some(closer)) = (self.file.take(), &*CLOSER) {
-            // The thread ends with the process only; without it the file is closed here.
+        if let (Some(file), Some(closer)) = (self.0.take(), &*CLOSER) {
+            // Where the thread has gone the file is closed here after all.
             let _ = closer.send(file);
         }
     }

@@ -12,10 +12,10 @@ use tracing::warn;
 use super::loader::{Loaded, Loader};
 use super::negotiation::Coding;
 use super::store::Store;
-use super::watch::{Change, Watch};
+use super::watch::{Change, is_below};
 
-/// Of what is watched only that is missed which happens behind links, so that it is looked at once
-/// in so many times.
+/// Of what is watched only that is missed which happens to a file by another of its names, so that
+/// it is looked at once in so many times.
 const WATCHED_ONCE_IN: u64 = 10;
 
 /// What is cached is stale when nothing could be looked at for so many times as long as it should
@@ -73,50 +73,35 @@ fn doubt(every: Duration, freshness: &Freshness) {
 /// Forgets what is heard to have changed.
 fn hear<W>(store: &Store<Loaded, W>, loader: &Loader) {
     let Some(watch) = loader.watch() else { return };
-    let Err(error) = watch.listen(|change| forget(store, watch, &change));
+    let Err(error) = watch.listen(|change| forget(store, &change));
     warn!(%error, "changes of files are not heard of any more, and found by looking again");
-    forget_below(store, watch, b"");
+    store.forget_where(|_| true);
 }
 
-fn forget<W>(store: &Store<Loaded, W>, watch: &Watch, change: &Change<'_>) {
+fn forget<W>(store: &Store<Loaded, W>, change: &Change<'_>) {
     match change {
-        // What is at the paths that are watched may have changed as well.
-        Change::Anything => forget_below(store, watch, b""),
+        Change::Anything => store.forget_where(|_| true),
         Change::Folder(folder) => store.forget_where(|path| is_below(path, folder)),
         Change::Name { folder, name, is_folder } => {
             let path = if folder.is_empty() { Vec::new() } else { [folder, &b"/"[..]].concat() };
             // The list of the folder, or its index.
             store.forget(&path);
-            let path = [&path, *name].concat();
-            // A link to a folder is none to the system, and yet has paths below it.
-            if watch.leave(&path) || *is_folder {
-                forget_below(store, watch, &path);
-            }
-            forget_path(store, &path);
+            forget_path(store, &[&path, *name].concat(), *is_folder);
         }
     }
 }
 
-/// Forgets a folder, which may be another by now, and all that is in it. First the folder is left:
-/// who fetches something of it meanwhile, and takes it to be watched, does not keep it.
-fn forget_below<W>(store: &Store<Loaded, W>, watch: &Watch, folder: &[u8]) {
-    watch.leave(folder);
-    store.forget_where(|path| is_below(path, folder));
-}
-
 /// Forgets all that a path may be part of.
-fn forget_path<W>(store: &Store<Loaded, W>, path: &[u8]) {
+fn forget_path<W>(store: &Store<Loaded, W>, path: &[u8], is_folder: bool) {
     store.forget(path);
+    if is_folder {
+        store.forget_where(|other| is_below(other, path));
+    }
     for coding in [Coding::Brotli, Coding::Zstd, Coding::Gzip] {
         if let Some(plain) = path.strip_suffix(coding.suffix().as_bytes()) {
             store.forget(plain);
         }
     }
-}
-
-/// Tells whether a path is another or below it.
-fn is_below(path: &[u8], other: &[u8]) -> bool {
-    other.is_empty() || path.strip_prefix(other).is_some_and(|rest| matches!(rest, [] | [b'/', ..]))
 }
 
 /// Looks whether what is cached is still so, again and again.
@@ -140,7 +125,9 @@ fn look_again<W>(
             if loaded.is_watched
                 && let Some(watch) = loader.watch()
             {
-                forget_below(store, watch, Loader::folder_of(&path));
+                let folder = Loader::folder_of(&path);
+                watch.end_below(folder);
+                store.forget_where(|path| is_below(path, folder));
             }
         }
         store.forget_absent();
