@@ -203,11 +203,10 @@ impl Loader {
         })
     }
 
-    fn fetch(&self, wanted: Wanted<'_>, fetch: Fetch<'_>) -> Result<Option<Loaded>, LoadError> {
+    fn fetch(&self, wanted: Wanted<'_>, mut fetch: Fetch<'_>) -> Result<Option<Loaded>, LoadError> {
         let Some(opened) = (fetch.open)(wanted.path).transpose()? else { return Ok(None) };
         // What others change, on another machine, nobody here hears of.
-        let is_watched = fetch.is_watched && self.root.tells_of_changes(opened.meta());
-        let fetch = Fetch { is_watched, ..fetch };
+        fetch.is_watched &= self.root.tells_of_changes(opened.meta());
         match opened {
             Opened::File(..) if wanted.is_directory => Err(LoadError::NotFound),
             Opened::File(file, meta) => fetch.document(wanted.path, file, meta),
