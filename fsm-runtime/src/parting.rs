@@ -94,7 +94,9 @@ where
             self.entomb(index);
         }
         self.desk.output.clear();
-        self.close(index);
+        // It may live all the same, where it only stalled: an end in good order would pass off what
+        // the kernel still has of our output for all of it.
+        self.abort(index);
     }
 
     pub(crate) fn close(&mut self, index: u32) {

@@ -42,7 +42,9 @@ use limits::BODY_STEP;
 /// One client of a server of HTTP/1.1.
 #[derive(Machine)]
 #[machine(context = Client<H>, input = Heads<'_>, reply = H::Reply, shared = Shared<H::Shared>)]
-#[machine(error = Refusal)]
+// An answer that was waited for may be as large as one that is given at once; there is never more
+// than one, and nobody else fills the backlog.
+#[machine(error = Refusal, backlog = 1GiB)]
 #[outcome(Sent: Idle "sent" | Closed | Gone)]
 #[outcome(Respond: Idle | Working "later" | Streaming "piece by piece" | Closed)]
 #[group(Busy: Receiving, Absorbing, Working, Streaming; ignores(shutdown))]
@@ -54,7 +56,9 @@ pub enum Http<H: Handler> {
     #[on(Malformed(refusal, is_head) => refuse_head(refusal, is_head) -> Closed)]
     #[on(eof(rest) => half_a_head(rest) -> Closed)]
     #[on(shutdown -> Closed)]
-    #[after(idle() without input -> Closed)]
+    // Neither a request nor more of the last response has moved. A head that has begun to come has
+    // a time of its own.
+    #[after(idle() without progress -> Closed)]
     // Half a head, then silence, or a byte now and then.
     #[after(head_time() of partial => too_slow_head -> Closed)]
     #[shed(first)]
@@ -102,14 +106,15 @@ pub enum Http<H: Handler> {
         outgoing: Outgoing,
     },
 
+    /// The socket is reset: nobody can take what came of the response for all of it. This is also
+    /// where a dead socket and a broken handler lead.
+    #[terminal(abort)]
+    Gone,
+
     /// What is still unsent goes out; what the client still sends is read and dropped for a while,
     /// since closing would take the response from it.
     #[terminal]
     Closed,
-
-    /// The socket is reset.
-    #[terminal(abort)]
-    Gone,
 }
 
 /// What the server knows of a client.

@@ -109,6 +109,7 @@ const LAYERS: &[(&str, &[&[&str]])] = &[
             &["chat"],
             &["http"],
             &["files"],
+            &["cached_file"],
             &["lib"],
             &["bin"],
         ],

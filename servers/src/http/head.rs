@@ -237,7 +237,7 @@ impl<'a> Request<'a> {
         self.fields().find_map(|(of, value)| of.eq_ignore_ascii_case(name).then_some(value))
     }
 
-    /// The first `Referer`, the page that leads here: found already, while [`Request::field`] looks.
+    /// The first `Referer`, the page that leads here: it is found already.
     #[must_use]
     pub fn referer(&self) -> Option<&'a [u8]> {
         self.referer

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use fsm_runtime::ByteLimit;
-use humantime::parse_duration;
+use humantime::{format_duration, parse_duration};
 
 use super::head::{HeadLimits, MOST_FIELDS};
 
@@ -54,9 +54,9 @@ pub struct Limits {
     /// client is told to try again
     #[arg(long, value_name = "TIME", default_value = "30s", value_parser = parse_duration)]
     pub answer_time: Duration,
-    /// How long a client may take nothing of a response that is sent piece by piece; of one that is
-    /// sent whole it is always 30s
-    #[arg(long, value_name = "TIME", default_value = "30s", value_parser = parse_duration)]
+    /// How long a client may take nothing of a response that is sent piece by piece, at most 30s;
+    /// of one that is sent whole it is always so long
+    #[arg(long, value_name = "TIME", default_value = "30s", value_parser = parse_stall)]
     pub stall: Duration,
 }
 
@@ -88,6 +88,14 @@ impl Default for Limits {
         }
         <Nothing as clap::Parser>::parse_from(["server"]).limits
     }
+}
+
+/// The table ends every connection whose output does not move for so long, whatever is sent.
+const LONGEST_STALL: Duration = Duration::from_secs(30);
+
+fn parse_stall(text: &str) -> Result<Duration, String> {
+    let time = parse_duration(text).ok().filter(|time| *time <= LONGEST_STALL);
+    time.ok_or_else(|| format!("write a time of at most {}", format_duration(LONGEST_STALL)))
 }
 
 fn parse_fields(text: &str) -> Result<usize, String> {
