@@ -12,6 +12,7 @@ pub mod http_echo;
 pub mod http_odd;
 pub mod inside;
 pub mod interpreter;
+pub mod response;
 pub mod responses;
 pub mod scratch;
 pub mod seeded;
