@@ -2,9 +2,10 @@
 //! the handler over a real directory, without sockets. Every request is sent twice, so that what
 //! comes from the disk and what comes from memory are held against each other.
 
-use std::fs::{self, File, Permissions};
-use std::os::unix::fs::{PermissionsExt, symlink};
+use std::fs::{self, File, OpenOptions, Permissions};
+use std::os::unix::fs::{FileExt, PermissionsExt, symlink};
 use std::os::unix::net::UnixListener;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -84,12 +85,17 @@ impl Site {
         self.get(path, &[]).field("etag").expect("every file has a tag").to_owned()
     }
 
+    /// A client's side of the server, which has sent nothing yet.
+    fn driver(&self) -> Driver<Http<CachedFile>> {
+        let client = Client::new(CachedFile::new(&self.files, None), &Arc::new(Limits::default()));
+        let mut driver = Driver::with_shared(client, Shared::new(Worker::new(None)));
+        driver.time_of_day(NOW);
+        driver
+    }
+
     /// All that is sent to a client that sends this.
     fn raw(&self, request: &[u8]) -> Vec<u8> {
-        let client = Client::new(CachedFile::new(&self.files, None), &Arc::new(Limits::default()));
-        let shared = Shared::new(Worker::new(None));
-        let mut driver = Driver::<Http<CachedFile>>::with_shared(client, shared);
-        driver.time_of_day(NOW);
+        let mut driver = self.driver();
         driver.input(request);
         let mut sent = driver.sent();
         loop {
@@ -722,6 +728,57 @@ fn at_the_largest_object_and_above() {
         assert_eq!(site.get(&path, &[("If-None-Match", tag)]).status, 304);
         let is_of_content = site.tag(&format!("/copy-{name}")) == tag;
         assert_eq!(is_of_content, length <= 100_000, "{length}: what the tag is made of");
+    }
+}
+
+/// What is sent of a file of 200,000 times `a` that is changed after the first piece, and the state
+/// that leads to.
+fn sent_across(change: impl Fn(&Path)) -> (Vec<u8>, &'static str) {
+    let site = Site::with(&["--max-object", "1000"]);
+    site.write("a.txt", [b'a'; 200_000]);
+    let mut driver = site.driver();
+    driver.input(request("GET", "/a.txt", &[]).as_bytes());
+    driver.run_jobs();
+    driver.drained();
+    driver.run_jobs();
+    let mut sent = driver.sent();
+    assert!(sent.ends_with(b"a") && sent.len() < 200_000, "a first piece");
+    change(&site.root.path("a.txt"));
+    for _ in 0..8 {
+        if driver.state() == "Streaming" {
+            driver.drained();
+        }
+        driver.run_jobs();
+        sent.extend(driver.sent());
+    }
+    (sent, driver.state())
+}
+
+/// Nobody can send the bytes that were promised any more, and nobody may take others for them.
+#[test]
+fn a_file_that_changes_while_it_is_sent_ends_the_connection() {
+    let open = |path: &Path| OpenOptions::new().write(true).open(path).unwrap();
+    let rewrite = |path: &Path| open(path).write_all_at(&[b'b'; 200_000], 0).unwrap();
+    let append = |path: &Path| open(path).write_all_at(b"b", 200_000).unwrap();
+    let truncate = |path: &Path| open(path).set_len(70_000).unwrap();
+    let changes: [&dyn Fn(&Path); 3] = [&rewrite, &append, &truncate];
+    for change in changes {
+        let (sent, state) = sent_across(change);
+        assert_eq!(state, "Gone");
+        assert!(sent.ends_with(b"a") && sent.len() < 200_000, "{}", sent.len());
+    }
+}
+
+#[test]
+fn a_file_that_is_replaced_while_it_is_sent_is_sent_to_its_end() {
+    let replace = |path: &Path| {
+        fs::write(path.with_extension("new"), [b'b'; 200_000]).unwrap();
+        fs::rename(path.with_extension("new"), path).unwrap();
+    };
+    for change in [&replace as &dyn Fn(&Path), &|path| fs::remove_file(path).unwrap()] {
+        let (sent, state) = sent_across(change);
+        assert_eq!(state, "Idle");
+        assert!(Response::only(&sent, false).body == [b'a'; 200_000]);
     }
 }
 

@@ -59,9 +59,9 @@ enum Way {
     Append,
     /// It is deleted, and written anew.
     Recreate,
-    /// The directory two above it changes places with another.
+    /// The directory two above it changes places with another, and the file there is replaced.
     Exchange,
-    /// The directory above it is a link, which leads elsewhere.
+    /// The directory above it is a link, which leads elsewhere, and the file there is replaced.
     Switch,
 }
 
@@ -193,6 +193,8 @@ impl Changer<'_> {
                 return News::Gone;
             }
             Way::Recreate => fs::write(&path, &whole).unwrap(),
+            // Whoever listens to what was there before hears nothing of this.
+            Way::Exchange | Way::Switch if number.is_multiple_of(2) => self.replace(&path, &whole),
             Way::Exchange => self.exchange(subject, &whole),
             Way::Switch => self.switch(subject, number),
         }
@@ -233,7 +235,8 @@ impl Changer<'_> {
         let link = self.root.join(format!("next-{size}"));
         symlink(format!("release-{size}-{number}"), &link).unwrap();
         fs::rename(&link, self.root.join(format!("current-{size}"))).unwrap();
-        if let Some(old) = number.checked_sub(3) {
+        // Every other change is one of the release that is there.
+        if let Some(old) = number.checked_sub(4) {
             fs::remove_dir_all(self.root.join(format!("release-{size}-{old}"))).unwrap();
         }
     }

@@ -73,6 +73,15 @@ impl Spec {
         Self::of("ours", build("fsm-tests", "http_echo")).with_one_worker()
     }
 
+    /// Our server of cached files, built now and with one worker, for the files of a directory.
+    #[must_use]
+    pub fn ours_files(root: &Path, options: &[&str]) -> Self {
+        let mut spec = Self::of("ours", build("servers", "cached-file")).with_one_worker();
+        spec.arguments.push(root.display().to_string());
+        spec.arguments.extend(options.iter().copied().map(String::from));
+        spec
+    }
+
     /// nginx as one process, with that inside of its `server` block (see [`nginx`]).
     #[must_use]
     pub fn nginx(site: &'static str) -> Self {
