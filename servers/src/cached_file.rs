@@ -274,6 +274,10 @@ impl Directory {
     }
 }
 
+/// The bytes that are kept where there is no directory, whatever the budget for files: the pages are
+/// nowhere else, and a cache in parts takes nothing that is more than a part of it.
+const SITE: u64 = 256 << 20;
+
 /// Keeps the pages that are served where there is no directory. Nothing drives them out.
 fn keep_site(store: &Store<Loaded, Waiter>) {
     for page in site::pages(Http::<CachedFile>::TABLE) {
@@ -288,7 +292,8 @@ impl Files {
     /// # Errors
     /// The directory could not be opened, or nothing can look after what is known of it.
     pub fn of(options: &Options) -> io::Result<Self> {
-        let store = Arc::new(Store::new(options.cache));
+        let budget = if options.root.is_some() { options.cache } else { SITE };
+        let store = Arc::new(Store::new(budget));
         let directory = match &options.root {
             Some(root) => Some(Directory::open(root, options, &store)?),
             None => {
@@ -464,9 +469,17 @@ pub fn main() -> ExitCode {
 
 #[cfg(test)]
 mod tests {
-    use clap::Parser as _;
+    use super::*;
 
-    use super::Options;
+    #[test]
+    fn the_site_is_there_however_small_the_cache() {
+        let arguments = ["cached-file", "--listen", "127.0.0.1:0", "--cache", "0"];
+        let files = Files::of(&Options::parse_from(arguments)).unwrap();
+        for page in site::pages(Http::<CachedFile>::TABLE) {
+            let path = page.path.trim_start_matches('/');
+            assert!(matches!(files.store.find(path.as_bytes()), Found::Value(_)), "{path}");
+        }
+    }
 
     #[test]
     fn nobody_looks_again_without_a_pause() {
