@@ -274,8 +274,8 @@ impl Directory {
     }
 }
 
-/// The bytes that are kept where there is no directory, whatever the budget for files: the pages are
-/// nowhere else, and a cache in parts takes nothing that is more than a part of it.
+/// The bytes that are kept where there is no directory, whatever the budget for files: the pages
+/// are nowhere else, and a cache in parts takes nothing that is more than a part of it.
 const SITE: u64 = 256 << 20;
 
 /// Keeps the pages that are served where there is no directory. Nothing drives them out.
