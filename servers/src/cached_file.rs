@@ -293,7 +293,7 @@ impl Files {
     /// The directory could not be opened, or nothing can look after what is known of it.
     pub fn of(options: &Options) -> io::Result<Self> {
         let budget = if options.root.is_some() { options.cache } else { SITE };
-        let store = Arc::new(Store::new(budget));
+        let store = Arc::new(Store::new(budget, options.max_object));
         let directory = match &options.root {
             Some(root) => Some(Directory::open(root, options, &store)?),
             None => {

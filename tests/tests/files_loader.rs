@@ -97,7 +97,7 @@ fn await_text(files: &Files, loader: &Loader, key: &[u8], text: &str) {
 fn listening(folder: &Scratch) -> (Files, Arc<Loader>) {
     let watch = Watch::new().expect("the system has inotify to give");
     let loader = Arc::new(loader(folder, Some(watch)));
-    let files = Arc::new(Store::new(1 << 20));
+    let files = Arc::new(Store::new(1 << 20, 1 << 14));
     refresh::start(&files, &loader, Duration::from_secs(3600)).unwrap();
     (files, loader)
 }
@@ -152,7 +152,7 @@ fn what_is_found_out_is_listened_to_again() {
     symlink("links/now", folder.path("now")).unwrap();
     let watch = Watch::new().expect("the system has inotify to give");
     let loader = Arc::new(loader(&folder, Some(watch)));
-    let files = Arc::new(Store::new(1 << 20));
+    let files = Arc::new(Store::new(1 << 20, 1 << 14));
     refresh::start(&files, &loader, Duration::from_millis(100)).unwrap();
     await_text(&files, &loader, b"now/file", "one");
     symlink("../two", folder.path("links/next")).unwrap();

@@ -283,6 +283,10 @@ impl Fetch<'_> {
                 Some(Err(error)) => return Err(error.into()),
             }
         }
+        // One that could be held was changing all the time, and the next one asks anew.
+        let is_restless = sources.iter().any(|source| {
+            matches!(&source.content, Content::Open(_, meta) if meta.size <= self.settings.largest)
+        });
         let content_type = media::content_type(OsStr::from_bytes(path));
         let rules = &self.settings.cache_control;
         let rule = rules.iter().find(|rule| path.ends_with(&rule.end));
@@ -290,7 +294,7 @@ impl Fetch<'_> {
         let document = Document::new(content_type, policy.as_slice(), sources);
         // What is too large to be held takes a descriptor as long as it is kept.
         let has_room = !document.is_open() || !OpenFile::are_too_many();
-        let keeps = (keeps || self.is_watched) && has_room;
+        let keeps = (keeps || self.is_watched) && has_room && !is_restless;
         Ok(Some(self.loaded(Resource::File(document), keeps, origins)))
     }
 
@@ -318,19 +322,27 @@ impl Fetch<'_> {
                 let content = Content::Held(bytes.into());
                 Ok(Some((Source { coding, validators, content }, is_settled)))
             }
-            // It is too large to be held, or changes all the time: it is read as it is sent.
-            Err(error)
-                if matches!(
-                    error.kind(),
-                    io::ErrorKind::FileTooLarge | io::ErrorKind::ResourceBusy
-                ) =>
-            {
-                let validators = validators(EntityTag::of_metadata(&meta), &meta);
-                let content = Content::Open(Arc::new(OpenFile::new(file)), meta);
-                Ok(Some((Source { coding, validators, content }, true)))
+            // It is too large to be held: it is read as it is sent.
+            Err(error) if error.kind() == io::ErrorKind::FileTooLarge => {
+                Ok(Some((Self::read_later(coding, file, meta, validators), true)))
+            }
+            // It changes all the time, and is sent as it is by now.
+            Err(error) if error.kind() == io::ErrorKind::ResourceBusy => {
+                let meta = Meta::of(&file)?;
+                Ok(Some((Self::read_later(coding, file, meta, validators), false)))
             }
             Err(error) => Err(error.into()),
         }
+    }
+
+    fn read_later(
+        coding: Coding,
+        file: File,
+        meta: Meta,
+        validators: impl Fn(EntityTag, &Meta) -> Validators,
+    ) -> Source {
+        let validators = validators(EntityTag::of_metadata(&meta), &meta);
+        Source { coding, validators, content: Content::Open(Arc::new(OpenFile::new(file)), meta) }
     }
 
     fn loaded(&self, resource: Resource, keeps: bool, origins: Vec<Origin>) -> Loaded {

@@ -74,6 +74,7 @@ fn doubt(every: Duration, freshness: &Freshness) {
 fn hear<W>(store: &Store<Loaded, W>, loader: &Loader) {
     let Some(watch) = loader.watch() else { return };
     let Err(error) = watch.listen(|change| forget(store, &change));
+    watch.give_up();
     warn!(%error, "changes of files are not heard of any more, and found by looking again");
     store.forget_where(|_| true);
 }

@@ -6,7 +6,7 @@ use std::ops::Range;
 use http::StatusCode;
 use http::header::{
     CACHE_CONTROL, CONTENT_RANGE, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderName, HeaderValue,
-    LOCATION, X_CONTENT_TYPE_OPTIONS,
+    LOCATION, VARY, X_CONTENT_TYPE_OPTIONS,
 };
 
 use super::asked::Asked;
@@ -124,7 +124,8 @@ fn file<H: Handler<Body = Download>>(
     let accepted = Accepted::of(&asked.accept_encoding);
     let coding = accepted.best_of(document.codings());
     let Some(variant) = coding.and_then(|coding| document.in_coding(coding)) else {
-        return exchange.explain(StatusCode::NOT_ACCEPTABLE, "not in a coding that is accepted");
+        let vary = [(VARY, HeaderValue::from_static("Accept-Encoding"))];
+        return exchange.respond(StatusCode::NOT_ACCEPTABLE, &vary, b"");
     };
     match evaluate(&asked, &variant.validators, exchange.time_of_day()) {
         Verdict::Proceed => match select(asked.range, variant.content.length()) {

@@ -71,6 +71,8 @@ pub struct Watch {
 
 #[derive(Default)]
 struct Folders {
+    /// Nobody listens any more.
+    is_deaf: bool,
     /// A folder that links lead to has several paths.
     by_number: HashMap<i32, Vec<Box<[u8]>>>,
     by_path: HashMap<Box<[u8]>, i32>,
@@ -104,7 +106,8 @@ impl Watch {
         let Some(folder) = open() else { return Some(false) };
         // The descriptor and not the path: nobody can have put another folder in its place.
         let link = format!("/proc/self/fd/{}", folder.as_raw_fd());
-        if self.folders().by_path.len() >= FOLDERS {
+        let is_possible = |folders: &Folders| !folders.is_deaf && folders.by_path.len() < FOLDERS;
+        if !is_possible(&self.folders()) {
             return Some(false);
         }
         let added = inotify::add_watch(&self.inotify, link, MEANINGFUL);
@@ -124,6 +127,12 @@ impl Watch {
     #[must_use]
     pub fn has(&self, path: &[u8]) -> bool {
         self.folders().by_path.contains_key(path)
+    }
+
+    /// Says that nobody listens any more: no folder is watched from now on.
+    pub fn give_up(&self) {
+        self.end_below(b"");
+        self.folders().is_deaf = true;
     }
 
     /// Waits for changes and tells each, for ever.
