@@ -45,7 +45,7 @@ impl Site {
         disk.put("hot.txt", HOT);
         let root = disk.path().to_str().expect("a path of ours").to_owned();
         // Nobody looks again at what is cached, unless a test wants it.
-        let common = [&*root, "--listen", "127.0.0.1:0", "--workers", "2", "--log", "error"];
+        let common = [&*root, "--listen", "127.0.0.1:0", "--workers", "2", "--log", "warn"];
         let refresh = if options.contains(&"--refresh") { &[][..] } else { &["--refresh", "1h"] };
         let server = Served::start(program, &[&common, refresh, options].concat());
         let site = Self { disk, server };
@@ -138,6 +138,9 @@ fn hits_beside_misses(step: &str, delays: Delays) {
         println!("{step}, {misses} misses: slowest hit {slowest:?}");
         assert!(slowest < QUICK, "{step}: a hit took {slowest:?} beside {misses} misses");
     }
+    // The runtime says so of every slice over 100 ms, half of what a step of the disk takes.
+    let told = site.server.terminate().stderr;
+    assert!(!told.contains("a slice took long"), "{step}: the loop waited for the disk: {told}");
 }
 
 #[test]
