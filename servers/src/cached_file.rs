@@ -7,13 +7,15 @@
 
 use std::io;
 use std::mem;
-use std::path::PathBuf;
+use std::num::NonZero;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use clap::Parser;
-use fsm_runtime::{OperationError, Peer, Server, Ticket};
+use clap::builder::{PathBufValueParser, TypedValueParser};
+use fsm_runtime::{DEFAULT_POOL, Machine as _, OperationError, Peer, Server, Ticket};
 use http::{HeaderValue, Method, StatusCode};
 use humantime::parse_duration;
 use tracing::warn;
@@ -27,6 +29,7 @@ use crate::files::path::{DotFiles, FilePath, PathError};
 use crate::files::refresh::{self, Freshness};
 use crate::files::reply::{self, Page, PageWish, Query};
 use crate::files::root::Root;
+use crate::files::site;
 use crate::files::store::{Found, Joined, Landing, Store};
 use crate::files::watch::Watch;
 use crate::http::{
@@ -48,9 +51,14 @@ pub struct CachedFile {
 /// What all workers share.
 pub struct Files {
     store: Arc<Store<Loaded, Waiter>>,
+    /// Where files come from; none for the built-in site, all of which is in the store.
+    directory: Option<Directory>,
+    dot_files: DotFiles,
+}
+
+struct Directory {
     loader: Arc<Loader>,
     freshness: Arc<Freshness>,
-    dot_files: DotFiles,
 }
 
 /// What a worker has for itself.
@@ -136,7 +144,7 @@ impl Handler for CachedFile {
         };
         Ok(match self.files.store.find(&path.key()) {
             Found::Value(loaded) => {
-                let is_stale = self.files.freshness.is_stale();
+                let is_stale = self.files.is_stale();
                 self.answer_with(&loaded, Query { request, path: &path, is_stale }, exchange)
             }
             Found::Absent => not_found(exchange),
@@ -241,35 +249,67 @@ impl CachedFile {
     }
 }
 
-impl Files {
-    fn of(options: &Options) -> io::Result<Self> {
+impl Directory {
+    fn open(
+        root: &Path,
+        options: &Options,
+        store: &Arc<Store<Loaded, Waiter>>,
+    ) -> io::Result<Self> {
         let settings = Settings {
             largest: options.max_object,
             lists: options.list,
             shows_hidden: options.hidden,
             cache_control: options.cache_control.clone(),
         };
+        let root = Root::open(root).map_err(|error| {
+            let path = root.display();
+            io::Error::new(error.kind(), format!("cannot serve the directory `{path}`: {error}"))
+        })?;
         let watch = Watch::new().inspect_err(|error| {
             warn!(%error, "changes of files are not heard of, but found by looking again");
         });
-        let root = Root::open(&options.root).map_err(|error| {
-            let path = options.root.display();
-            io::Error::new(error.kind(), format!("cannot serve the directory `{path}`: {error}"))
-        })?;
-        let store = Arc::new(Store::new(options.cache));
         let loader = Arc::new(Loader::new(root, watch.ok(), settings));
-        Ok(Self {
-            freshness: refresh::start(&store, &loader, options.refresh)?,
-            store,
-            loader,
-            dot_files: if options.hidden { DotFiles::Served } else { DotFiles::Hidden },
-        })
+        let freshness = refresh::start(store, &loader, options.refresh)?;
+        Ok(Self { loader, freshness })
+    }
+}
+
+/// Keeps the pages that are served where there is no directory. Nothing drives them out.
+fn keep_site(store: &Store<Loaded, Waiter>) {
+    for page in site::pages(Http::<CachedFile>::TABLE) {
+        let path = page.path.trim_start_matches('/');
+        store.keep(path.as_bytes(), &Arc::new(Loaded::page(page)), store.changes());
+    }
+}
+
+impl Files {
+    /// The files that the options speak of, none of them known yet.
+    ///
+    /// # Errors
+    /// The directory could not be opened, or nothing can look after what is known of it.
+    pub fn of(options: &Options) -> io::Result<Self> {
+        let store = Arc::new(Store::new(options.cache));
+        let directory = match &options.root {
+            Some(root) => Some(Directory::open(root, options, &store)?),
+            None => {
+                keep_site(&store);
+                None
+            }
+        };
+        let dot_files = if options.hidden { DotFiles::Served } else { DotFiles::Hidden };
+        Ok(Self { store, directory, dot_files })
+    }
+
+    /// Tells whether what is cached may be another by now, and nobody can say.
+    fn is_stale(&self) -> bool {
+        self.directory.as_ref().is_some_and(|directory| directory.freshness.is_stale())
     }
 
     /// Takes what is at a path without waiting for a disk, and keeps it.
     fn take(&self, key: &[u8], now: SystemTime) -> Option<Fetched> {
+        let Some(Directory { loader, .. }) = &self.directory else { return Some(Fetched::Nothing) };
         let changes = self.store.changes();
-        match self.loader.load_cached(key, now) {
+        match loader.load_cached(key, now) {
             Ok(Some(loaded)) => {
                 let loaded = Arc::new(loaded);
                 self.store.keep(key, &loaded, changes);
@@ -304,7 +344,8 @@ impl Files {
 
     /// Fetches what is at a path, and answers all who wait. May wait for a disk.
     fn land(&self, landing: Landing<Loaded, Waiter>, now: SystemTime) {
-        let (waiters, fetched) = match self.loader.load(landing.path(), now) {
+        let Some(Directory { loader, .. }) = &self.directory else { return };
+        let (waiters, fetched) = match loader.load(landing.path(), now) {
             Ok(loaded) => {
                 let loaded = Arc::new(loaded);
                 let kept = loaded.keeps.then_some(Some(&loaded));
@@ -327,9 +368,9 @@ impl Files {
 #[derive(Debug, Clone, Parser)]
 #[command(name = "cached-file", version, after_help = EXAMPLES)]
 pub struct Options {
-    /// The directory whose files are served
-    #[arg(value_name = "DIRECTORY")]
-    root: PathBuf,
+    /// The directory whose files are served [default: a page about this server]
+    #[arg(value_name = "DIRECTORY", value_parser = PathBufValueParser::new().try_map(directory))]
+    root: Option<PathBuf>,
     #[command(flatten)]
     common: Common,
     #[command(flatten)]
@@ -343,6 +384,9 @@ pub struct Options {
     /// How often files are looked at again of whose changes nothing is heard
     #[arg(long, value_name = "TIME", default_value = "1s", value_parser = parse_duration)]
     refresh: Duration,
+    /// How many files are fetched from the disk at once; others wait for one of them
+    #[arg(long, value_name = "N", default_value_t = HELPERS)]
+    helpers: NonZero<usize>,
     /// Lists directories that have no index.html
     #[arg(long)]
     list: bool,
@@ -372,10 +416,19 @@ impl Options {
     }
 }
 
+/// As many as the runtime has where nobody says.
+const HELPERS: NonZero<usize> = NonZero::new(DEFAULT_POOL.0).expect("the runtime has some");
+
 const EXAMPLES: &str = "Examples:
   cached-file ./public --listen 127.0.0.1:8080
   cached-file ./public --listen 127.0.0.1:8080 --list --cache-control no-cache
   cached-file ./public --listen [::]:80 --cache 1073741824 --cache-control .js:max-age=31536000";
+
+/// Looks whether it is one before anything else is done, so that who mistypes it is told which.
+fn directory(path: PathBuf) -> io::Result<PathBuf> {
+    Root::open(&path)?;
+    Ok(path)
+}
 
 /// `.css:max-age=60`, or `no-cache` for all.
 fn parse_rule(text: &str) -> Result<CacheRule, String> {
@@ -393,6 +446,7 @@ pub fn main() -> ExitCode {
             let log = options.log()?;
             let note = |peer: &Peer| log.as_ref().map(|log| Note::new(log.format(), peer));
             let client = |peer: &Peer| CachedFile::new(&files, note(peer));
+            let server = server.pool(options.helpers.get(), DEFAULT_POOL.1);
             serve(server, options.limits, |_worker| Worker::new(log.as_ref()), client)
         },
     )

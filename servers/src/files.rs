@@ -10,6 +10,7 @@ pub mod loader;
 pub mod log;
 pub mod media;
 pub mod negotiation;
+pub mod open_file;
 pub mod path;
 pub mod ranges;
 pub mod refresh;

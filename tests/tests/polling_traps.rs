@@ -120,7 +120,7 @@ mod facts {
         poller.notify().expect("it can be notified");
         assert_eq!(wait_directly(&poller), [NOTIFIER]);
         poller.notify().expect("it can be notified");
-        assert_eq!(wait_directly(&poller), []);
+        assert_eq!(wait_directly(&poller), [0_u64; 0]);
         poller.wait(&mut Events::new(), Some(Duration::ZERO)).expect("waits");
         poller.notify().expect("it can be notified");
         assert_eq!(wait_directly(&poller), [NOTIFIER]);

@@ -84,21 +84,40 @@ fn the_rows_of_the_thank_you_server_are_those_shown() {
     assert!(shown.contains("Thanking {") && table.contains(&shown), "`{shown}` is not the table");
 }
 
+/// Starts a server as the README says, but on a free port. Answers it, and where the README's
+/// listens.
+fn started(readme: &str, name: &str, program: &str) -> (Served, String) {
+    let started = block(readme, &format!("start {name}"));
+    let (command, printed) = started.split_once('\n').expect("a command and what it prints");
+    let run = format!("$ cargo run --release -p servers --bin {name} -- ");
+    let arguments = command.strip_prefix(&run).expect("it runs a server");
+    let address = printed.trim_end().strip_prefix("listening on ").expect("an address");
+    assert!(arguments.contains(address), "`{arguments}` listens elsewhere than on {address}");
+    let arguments = arguments.replace(address, "127.0.0.1:0");
+    let server = Served::start(program, &arguments.split(' ').collect::<Vec<_>>());
+    (server, address.to_owned())
+}
+
+#[test]
+fn the_main_job_shows_a_page_about_itself() {
+    let readme = read("../README.md");
+    let program = env!("CARGO_BIN_EXE_watched_cached_file");
+    let (server, address) = started(&readme, "cached-file", program);
+    assert!(readme.contains(&format!("open http://{address} in a browser")));
+    let mut visitor = Visitor::connect(server.address());
+    visitor.send(b"GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
+    let page = String::from_utf8(visitor.rest()).expect("text");
+    assert!(page.starts_with("HTTP/1.1 200 OK\r\n"), "{page}");
+    assert!(page.contains("<svg") && page.contains("Receiving"), "the machine is not drawn");
+}
+
 #[test]
 fn the_sessions_shown_are_held() {
     let readme = read("../README.md");
     let echo = env!("CARGO_BIN_EXE_watched_echo");
     let thank_you = env!("CARGO_BIN_EXE_watched_thank_you");
     for (name, program) in [("echo", echo), ("thank-you", thank_you)] {
-        let started = block(&readme, &format!("start {name}"));
-        let (command, printed) = started.split_once('\n').expect("a command and what it prints");
-        let run = format!("$ cargo run --release -p servers --bin {name} -- ");
-        let arguments = command.strip_prefix(&run).expect("it runs a server");
-        let address = printed.trim_end().strip_prefix("listening on ").expect("an address");
-        assert!(arguments.contains(address), "`{arguments}` listens elsewhere than on {address}");
-        let arguments = arguments.replace(address, "127.0.0.1:0");
-        let server = Served::start(program, &arguments.split(' ').collect::<Vec<_>>());
-
+        let (server, address) = started(&readme, name, program);
         let session = block(&readme, &format!("talk to {name}"));
         let (command, answer) = session.split_once('\n').expect("a command and its answer");
         let netcat = format!("' | nc -N {}", address.replace(':', " "));

@@ -3,17 +3,17 @@
 //! Everything of one variant comes from one look at one file: its length, its tag, its date and its
 //! bytes belong together, whatever happens on the disk meanwhile.
 
-use std::fs::File;
 use std::sync::Arc;
 
 use http::StatusCode;
 use http::header::{
-    ACCEPT_RANGES, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE, ETAG, HeaderValue, LAST_MODIFIED,
-    VARY, X_CONTENT_TYPE_OPTIONS,
+    ACCEPT_RANGES, CONTENT_ENCODING, CONTENT_TYPE, ETAG, HeaderValue, LAST_MODIFIED, VARY,
+    X_CONTENT_TYPE_OPTIONS,
 };
 
 use super::listing::Entry;
 use super::negotiation::{Coding, Codings};
+use super::open_file::OpenFile;
 use super::root::Meta;
 use super::store::Weigh;
 use super::validators::Validators;
@@ -59,7 +59,7 @@ pub enum Content {
     /// In memory.
     Held(Box<[u8]>),
     /// On the disk: too many to be kept.
-    Open(Arc<File>, Meta),
+    Open(Arc<OpenFile>, Meta),
 }
 
 impl Content {
@@ -85,15 +85,11 @@ pub struct Source {
 
 impl Document {
     /// A file of this media type in the codings of `sources`, of which the first is the file
-    /// itself.
+    /// itself. `policies` are said of it with every response, be it that the client has it.
     #[must_use]
-    pub fn new(
-        content_type: HeaderValue,
-        cache_control: Option<&HeaderValue>,
-        sources: Vec<Source>,
-    ) -> Self {
+    pub fn new(content_type: HeaderValue, policies: &[Field], sources: Vec<Source>) -> Self {
         let is_choice = sources.len() > 1;
-        let prepare = |source| Variant::new(source, &content_type, cache_control, is_choice);
+        let prepare = |source| Variant::new(source, &content_type, policies, is_choice);
         let variants: Vec<_> = sources.into_iter().map(prepare).collect();
         let codings = variants.iter().map(|variant| variant.coding).collect();
         Self { variants, codings, content_type }
@@ -122,12 +118,12 @@ impl Variant {
     fn new(
         Source { coding, validators, content }: Source,
         content_type: &HeaderValue,
-        cache_control: Option<&HeaderValue>,
+        policies: &[Field],
         is_choice: bool,
     ) -> Self {
         // RFC 9110 15.4.5 names the fields of a 304; the others describe bytes that are not sent.
         let mut fields = vec![(ETAG, validators.tag().header_value())];
-        fields.extend(cache_control.map(|value| (CACHE_CONTROL, value.clone())));
+        fields.extend_from_slice(policies);
         if is_choice {
             fields.push((VARY, HeaderValue::from_static("Accept-Encoding")));
         }

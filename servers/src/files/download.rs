@@ -9,6 +9,7 @@ use std::ops::Range;
 use std::os::unix::fs::FileExt;
 use std::sync::Arc;
 
+use super::open_file::OpenFile;
 use super::root::Meta;
 use super::snapshot::read_resident;
 use crate::http::{BodyWriter, Handler, Written};
@@ -19,7 +20,7 @@ pub const PIECE: usize = 64 * 1024;
 
 /// The bytes still to be sent of one file, or of some parts of it with what stands between them.
 pub struct Download {
-    file: Arc<File>,
+    file: Arc<OpenFile>,
     /// What the file was when the head of the response was written.
     meta: Meta,
     parts: VecDeque<Part>,
@@ -52,7 +53,7 @@ pub type Read = io::Result<Vec<u8>>;
 impl Download {
     /// Sends parts of a file.
     #[must_use]
-    pub fn new(file: &Arc<File>, meta: Meta, parts: impl IntoIterator<Item = Part>) -> Self {
+    pub fn new(file: &Arc<OpenFile>, meta: Meta, parts: impl IntoIterator<Item = Part>) -> Self {
         Self { file: Arc::clone(file), meta, parts: parts.into_iter().collect() }
     }
 
@@ -136,7 +137,13 @@ fn length(range: &Range<u64>) -> usize {
 }
 
 /// Takes what is in memory of a file that is still what it was.
-fn resident(file: &File, meta: Meta, offset: u64, buffer: &mut [u8]) -> io::Result<Option<usize>> {
+fn resident(
+    file: &OpenFile,
+    meta: Meta,
+    offset: u64,
+    buffer: &mut [u8],
+) -> io::Result<Option<usize>> {
+    let file = file.file()?;
     let count = read_resident(file, offset, buffer)?;
     if count.is_some() {
         check_unchanged(file, meta)?;
@@ -145,7 +152,8 @@ fn resident(file: &File, meta: Meta, offset: u64, buffer: &mut [u8]) -> io::Resu
 }
 
 /// Reads so many bytes of a file that is still what it was. May block.
-fn read(file: &File, meta: Meta, offset: u64, count: usize) -> Read {
+fn read(file: &OpenFile, meta: Meta, offset: u64, count: usize) -> Read {
+    let file = file.file()?;
     let mut bytes = vec![0; count];
     file.read_exact_at(&mut bytes, offset)?;
     check_unchanged(file, meta)?;

@@ -17,7 +17,7 @@ const STYLE: &str = include_str!("listing.css");
 
 /// The `Content-Security-Policy` of the page: its own style, and nothing else whatsoever.
 pub const POLICY: &str = "default-src 'none'; \
-    style-src 'sha256-LEO3w0bi4Y/OnT4AWOg4kBs7g23XUFyId/wTHWUGWag='; \
+    style-src 'sha256-XhuR8AvDsNSqZ5xp+qR3B1t0pjVnuum74OYbsMFijvg='; \
     base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
 /// What stands in a path as it is (RFC 3986 2.3).
@@ -152,7 +152,7 @@ fn write_page(page: &mut String, path: &[&[u8]], sorted: &[&Entry], order: Order
     page.push_str("</h1>\n<table>\n<thead><tr>");
     write_head(page, "Name", "", Key::Name, order)?;
     write_head(page, "Size", " class=\"n\"", Key::Size, order)?;
-    write_head(page, "Modified<i> (UTC)</i>", "", Key::Date, order)?;
+    write_head(page, "Modified<i> (UTC)</i>", " class=\"t\"", Key::Date, order)?;
     page.push_str("</tr></thead>\n<tbody>\n");
     if !path.is_empty() {
         let query = order.query();
@@ -292,15 +292,13 @@ impl Display for Link<'_> {
 /// A name as it is shown. What cannot be seen, or would have what stands around it read from right
 /// to left, has a sign in its place.
 fn shown(name: &[u8]) -> String {
-    let sign = |character| match character {
-        '\0'..='\u{1f}' => char::from_u32('\u{2400}' as u32 + character as u32),
-        '\u{7f}' => Some('\u{2421}'),
-        '\u{80}'..='\u{9f}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' => None,
-        '\u{2060}'..='\u{206f}' | '\u{feff}' => None,
-        _ => Some(character),
+    let sign = |character: char| match character {
+        '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' => '\u{fffd}',
+        '\u{61c}' | '\u{2060}'..='\u{206f}' | '\u{feff}' => '\u{fffd}',
+        control if control.is_control() => '\u{fffd}',
+        visible => visible,
     };
-    let name = String::from_utf8_lossy(name);
-    name.chars().map(|character| sign(character).unwrap_or('\u{fffd}')).collect()
+    String::from_utf8_lossy(name).chars().map(sign).collect()
 }
 
 /// As RFC 3339 has it, in UTC to the second; nothing before 1970 and after 9999.

@@ -4,18 +4,21 @@
 use std::ffi::OsStr;
 use std::fs::File;
 use std::io;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt;
 use std::sync::Arc;
 use std::time::SystemTime;
 
 use http::HeaderValue;
+use http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY};
 
 use super::document::{Content, Document, Resource, Source};
 use super::folder;
 use super::media;
 use super::negotiation::Coding;
+use super::open_file::OpenFile;
 use super::root::{Meta, OpenError, Opened, Root};
+use super::site::{self, Page};
 use super::snapshot::Snapshot;
 use super::store::Weigh;
 use super::validators::{EntityTag, Validators, last_modified};
@@ -170,15 +173,21 @@ impl Loader {
         })
     }
 
+    /// Watches a folder, and before it those above, from the root down.
     fn watch_folder(&self, path: &[u8]) -> bool {
         let Some(watch) = &self.watch else { return false };
         if watch.has(path) {
             return true;
         }
-        match self.root.open_beneath(path) {
-            Ok(Opened::Directory(folder, _)) => watch.add(folder.as_fd(), path),
-            _ => false,
-        }
+        let slashes = path.iter().enumerate().filter(|(_, byte)| **byte == b'/');
+        let above = slashes.map(|(at, _)| &path[..at]);
+        [&b""[..]].into_iter().chain(above).chain([path]).all(|folder| {
+            let open = || match self.root.open_beneath(folder) {
+                Ok(Opened::Directory(folder, _)) => Some(folder),
+                _ => None,
+            };
+            watch.has(folder) || watch.add(folder, open)
+        })
     }
 
     fn fetch(
@@ -189,13 +198,16 @@ impl Loader {
         is_watched: bool,
         now: SystemTime,
     ) -> Result<Option<Loaded>, LoadError> {
-        let fetch = Fetch { settings: &self.settings, open, take, is_watched, now };
         let Some(opened) = open(wanted.path).transpose()? else { return Ok(None) };
+        // What others change, on another machine, nobody here hears of.
+        let is_watched = is_watched && self.root.tells_of_changes(opened.meta());
+        let fetch = Fetch { settings: &self.settings, open, take, is_watched, now };
         match opened {
             Opened::File(..) if wanted.is_directory => Err(LoadError::NotFound),
             Opened::File(file, meta) => fetch.document(wanted.path, file, meta),
-            Opened::Directory(..) if !wanted.is_directory => {
-                Ok(Some(fetch.loaded(Resource::Directory, true, Vec::new())))
+            Opened::Directory(_, meta) if !wanted.is_directory => {
+                let origins = vec![Origin { path: wanted.path.into(), meta: Some(meta) }];
+                Ok(Some(fetch.loaded(Resource::Directory, true, origins)))
             }
             Opened::Directory(folder, meta) => self.index(&fetch, wanted.path, &folder, meta),
         }
@@ -265,7 +277,8 @@ impl Fetch<'_> {
         let content_type = media::content_type(OsStr::from_bytes(path));
         let rules = &self.settings.cache_control;
         let rule = rules.iter().find(|rule| path.ends_with(&rule.end));
-        let document = Document::new(content_type, rule.map(|rule| &rule.value), sources);
+        let policy = rule.map(|rule| (CACHE_CONTROL, rule.value.clone()));
+        let document = Document::new(content_type, policy.as_slice(), sources);
         Ok(Some(self.loaded(Resource::File(document), keeps || self.is_watched, origins)))
     }
 
@@ -299,7 +312,7 @@ impl Fetch<'_> {
                 ) =>
             {
                 let validators = validators(EntityTag::of_metadata(&meta), &meta);
-                let content = Content::Open(Arc::new(file), meta);
+                let content = Content::Open(Arc::new(OpenFile::new(file)), meta);
                 Ok(Some((Source { coding, validators, content }, true)))
             }
             Err(error) => Err(LoadError::Io(error)),
@@ -308,6 +321,21 @@ impl Fetch<'_> {
 
     fn loaded(&self, resource: Resource, keeps: bool, origins: Vec<Origin>) -> Loaded {
         Loaded { resource, is_watched: self.is_watched, keeps, origins }
+    }
+}
+
+impl Loaded {
+    /// A page of the server's own, which was never on a disk.
+    #[must_use]
+    pub fn page(page: Page) -> Self {
+        let validators = Validators::new(EntityTag::of_content(&page.body), None);
+        let content = Content::Held(page.body.into());
+        let source = Source { coding: Coding::Identity, validators, content };
+        let content_type = HeaderValue::from_static(page.content_type);
+        let policy = (CONTENT_SECURITY_POLICY, HeaderValue::from_static(site::POLICY));
+        let document = Document::new(content_type, &[policy], vec![source]);
+        let resource = Resource::File(document);
+        Self { resource, is_watched: true, keeps: true, origins: Vec::new() }
     }
 }
 

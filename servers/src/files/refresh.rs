@@ -12,10 +12,10 @@ use tracing::warn;
 use super::loader::{Loaded, Loader};
 use super::negotiation::Coding;
 use super::store::Store;
-use super::watch::Change;
+use super::watch::{Change, is_below};
 
-/// Of what is watched only that is missed which happens above the watched folders or behind links,
-/// so that it is looked at once in so many times.
+/// Of what is watched only that is missed which happens to a file by another of its names, so that
+/// it is looked at once in so many times.
 const WATCHED_ONCE_IN: u64 = 10;
 
 /// What is cached is stale when nothing could be looked at for so many times as long as it should
@@ -101,11 +101,6 @@ fn forget_path<W>(store: &Store<Loaded, W>, path: &[u8], is_folder: bool) {
             store.forget(plain);
         }
     }
-}
-
-/// Tells whether a path is another or below it.
-fn is_below(path: &[u8], other: &[u8]) -> bool {
-    other.is_empty() || path.strip_prefix(other).is_some_and(|rest| matches!(rest, [] | [b'/', ..]))
 }
 
 /// Looks whether what is cached is still so, again and again.

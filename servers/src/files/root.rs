@@ -35,6 +35,8 @@ pub struct Root {
     directory: OwnedFd,
     /// Its path without links in it, against which links with absolute targets are read.
     real: Vec<u8>,
+    /// The device of its file system, if that is on this machine.
+    local: Option<u64>,
     kernel: Kernel,
 }
 
@@ -114,7 +116,8 @@ impl Root {
     /// What the system answered; [`io::ErrorKind::NotADirectory`] for a file.
     pub fn open(path: impl AsRef<Path>) -> io::Result<Self> {
         let mut root = Self::open_walking(path)?;
-        root.kernel = Kernel::of(&root.directory);
+        root.local = kernel::local_device(&root.directory);
+        root.kernel = Kernel::of(&root.directory, root.local.is_some());
         Ok(root)
     }
 
@@ -132,13 +135,20 @@ impl Root {
         if real == b"/" {
             real.clear();
         }
-        Ok(Self { directory, real, kernel: Kernel::NONE })
+        Ok(Self { directory, real, local: None, kernel: Kernel::NONE })
     }
 
     /// Tells whether the kernel finds the files, or else a walk segment by segment.
     #[must_use]
     pub fn uses_openat2(&self) -> bool {
         self.kernel.resolves
+    }
+
+    /// Tells whether every change of a file is made by this system, so that it tells of it. Files
+    /// of other file systems than the root's are not looked into: it is said that they do not.
+    #[must_use]
+    pub fn tells_of_changes(&self, meta: &Meta) -> bool {
+        self.local == Some(meta.dev)
     }
 
     /// Opens what a path from the root names, which is the root itself for an empty one. Links are
@@ -186,7 +196,7 @@ fn again<T>(mut attempt: impl FnMut() -> Result<T, Errno>) -> Result<T, Errno> {
 
 #[cfg(target_os = "linux")]
 mod kernel {
-    use rustix::fs::{ResolveFlags, fstatfs, openat2};
+    use rustix::fs::{ResolveFlags, fstat, fstatfs, openat2};
 
     use super::*;
 
@@ -215,16 +225,19 @@ mod kernel {
         pub(super) const NONE: Self = Self { resolves: false, gives_up: false };
 
         /// Asks the kernel once, so that no request has to find out.
-        pub(super) fn of(directory: &OwnedFd) -> Self {
+        pub(super) fn of(directory: &OwnedFd, is_local: bool) -> Self {
             let can = |flags| openat2(directory, c".", READ, Mode::empty(), flags).is_ok();
             // The system has the root itself cached, since it is open.
-            let gives_up = is_local(directory) && can(CACHED);
+            let gives_up = is_local && can(CACHED);
             Self { resolves: can(BENEATH), gives_up }
         }
     }
 
-    fn is_local(directory: &OwnedFd) -> bool {
-        fstatfs(directory).is_ok_and(|system| LOCAL.contains(&low_half(system.f_type)))
+    /// The device of a directory whose file system is one of those.
+    pub(super) fn local_device(directory: &OwnedFd) -> Option<u64> {
+        let system = fstatfs(directory).ok()?;
+        let is_local = LOCAL.contains(&low_half(system.f_type));
+        is_local.then(|| fstat(directory).ok().map(|found| found.st_dev))?
     }
 
     /// Numbers above 2^31 are negative where the field has 32 bits.
@@ -275,9 +288,14 @@ mod kernel {
     impl Kernel {
         pub(super) const NONE: Self = Self { resolves: false, gives_up: false };
 
-        pub(super) fn of(_directory: &OwnedFd) -> Self {
+        pub(super) fn of(_directory: &OwnedFd, _is_local: bool) -> Self {
             Self::NONE
         }
+    }
+
+    /// The systems in question tell of no changes.
+    pub(super) fn local_device(_directory: &OwnedFd) -> Option<u64> {
+        None
     }
 
     impl Root {

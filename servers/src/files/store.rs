@@ -291,6 +291,24 @@ mod tests {
     }
 
     #[test]
+    fn what_was_found_before_a_change_is_not_kept_after_it() {
+        let files = Files::new(1 << 20);
+        let found = Arc::new(Bytes(5));
+        let ways: [fn(&Files); 2] =
+            [|files| files.forget(b"a"), |files| files.forget_where(|_| false)];
+        for forget in ways {
+            let changes = files.changes();
+            files.keep(b"a", &found, changes);
+            assert_eq!(size(&files.find(b"a")), Some(5));
+            files.forget(b"a");
+            let changes = files.changes();
+            forget(&files);
+            files.keep(b"a", &found, changes);
+            assert!(matches!(files.find(b"a"), Found::Unknown));
+        }
+    }
+
+    #[test]
     fn a_job_that_dies_lets_those_who_wait_go() {
         let files = Arc::new(Files::new(1 << 20));
         files.join(b"a", 1);

@@ -64,8 +64,7 @@ fn the_policy_allows_the_style_and_nothing_else() {
     for word in ["style=", "<script", "<form", "<iframe", "<img"] {
         assert!(!page.contains(word), "{word}");
     }
-    assert!(POLICY.starts_with("default-src 'none';"));
-    assert!(POLICY.matches("style-src").count() == 1 && !POLICY.contains("-inline"));
+    assert!(POLICY.starts_with("default-src 'none';") && !POLICY.contains("-inline"));
 }
 
 #[test]
@@ -93,7 +92,7 @@ fn names_are_text_and_never_markup() {
         assert!(!page.contains(text), "{text:?}");
     }
     assert!(page.contains("<bdi>&quot;&gt;&lt;script&gt;alert(2);</bdi>"));
-    assert!(page.contains("<bdi>a\u{240a}b\u{240d}c\u{2409}d</bdi>"));
+    assert!(page.contains("<bdi>a\u{fffd}b\u{fffd}c\u{fffd}d</bdi>"));
     assert!(page.contains("<title>/a&lt;b/\u{fffd}c/</title>"));
 }
 

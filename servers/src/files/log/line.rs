@@ -1,13 +1,14 @@
 //! The lines of the access log as text. What a client says is escaped here, so that nobody can
 //! write a line that the server did not, nor speak to the terminal of who reads the log.
 
-use std::borrow::Cow;
 use std::io::Write as _;
+use std::ops::Range;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use fsm_runtime::Peer;
 use http::StatusCode;
 use httpdate::HttpDate;
+use memchr::{memchr, memrchr};
 
 use crate::http::Request;
 
@@ -53,8 +54,11 @@ impl<'a> Said<'a> {
 
     /// The method, the target and the version, as far as they are there.
     fn words(&self) -> [&'a [u8]; 3] {
-        let mut words = self.line.splitn(3, |byte| *byte == b' ');
-        [(); 3].map(|()| words.next().unwrap_or_default())
+        let line = self.line;
+        let first = memchr(b' ', line).unwrap_or(line.len());
+        let last = memrchr(b' ', line).filter(|last| *last > first).unwrap_or(line.len());
+        let target = line.get(first + 1..last).unwrap_or_default();
+        [&line[..first], target, line.get(last + 1..).unwrap_or_default()]
     }
 }
 
@@ -157,21 +161,25 @@ impl Note {
         if self.text.len() == self.opening {
             self.ask_unknown();
         }
-        let (between, unknown): (&[u8], &[u8]) = match self.format {
-            Format::Combined => (b" ", b"-"),
-            Format::Json => (b",\"bytes\":", b"null"),
-        };
-        // The longest number, and so what there is besides the note.
-        let room = self.text.len() + time.len() + between.len() + 3 + 20;
-        lines.reserve(room);
+        // Besides the note and the time, at most a status, a number and what names them.
+        lines.reserve(self.text.len() + time.len() + 64);
         lines.extend_from_slice(&self.text[..self.opening]);
         lines.extend_from_slice(time);
         lines.extend_from_slice(&self.text[self.opening..self.status_at]);
-        lines.extend_from_slice(status.as_str().as_bytes());
-        lines.extend_from_slice(between);
-        match bytes {
-            Some(bytes) => lines.extend_from_slice(itoa::Buffer::new().format(bytes).as_bytes()),
-            None => lines.extend_from_slice(unknown),
+        // Pieces of a known length are written in place, which is cheaper than copied.
+        if let &[hundreds, tens, ones] = status.as_str().as_bytes() {
+            lines.extend_from_slice(&[hundreds, tens, ones]);
+        }
+        match self.format {
+            Format::Combined => lines.push(b' '),
+            Format::Json => lines.extend_from_slice(b",\"bytes\":"),
+        }
+        match (bytes, self.format) {
+            (Some(bytes), _) => {
+                lines.extend_from_slice(itoa::Buffer::new().format(bytes).as_bytes());
+            }
+            (None, Format::Combined) => lines.push(b'-'),
+            (None, Format::Json) => lines.extend_from_slice(b"null"),
         }
         lines.extend_from_slice(&self.text[self.status_at..]);
     }
@@ -191,10 +199,15 @@ const fn is_plain(byte: u8) -> bool {
     matches!(byte, b' '..=b'~') && byte != b'"' && byte != b'\\'
 }
 
+/// All bytes are looked at whatever the first ones are: that takes many of them at once.
+#[inline]
+fn are_plain(value: &[u8]) -> bool {
+    value.iter().fold(true, |plain, byte| plain & is_plain(*byte))
+}
+
 #[inline]
 fn escape(text: &mut Vec<u8>, value: &[u8]) {
-    // All bytes are looked at whatever the first ones are: that takes many of them at once.
-    if value.iter().fold(true, |plain, byte| plain & is_plain(*byte)) {
+    if are_plain(value) {
         text.extend_from_slice(value);
     } else {
         escape_bytes(text, value);
@@ -237,39 +250,47 @@ fn write_json_field(text: &mut Vec<u8>, field: Option<&[u8]>) {
 
 /// Bytes that are not UTF-8 become U+FFFD, since JSON has no way to write them.
 fn write_json(text: &mut Vec<u8>, value: Option<&[u8]>) {
-    let value = value.map(String::from_utf8_lossy);
-    // Text can always be written to memory.
-    let _ = serde_json::to_writer(text, &value.as_ref().map(Cow::as_ref));
+    match value {
+        None => text.extend_from_slice(b"null"),
+        // By far the commonest, and cheaper than any library can be that has to look closer.
+        Some(value) if are_plain(value) => {
+            text.push(b'"');
+            text.extend_from_slice(value);
+            text.push(b'"');
+        }
+        // Text can always be written to memory.
+        Some(value) => drop(serde_json::to_writer(text, &String::from_utf8_lossy(value))),
+    }
 }
 
 /// The time of lines, written once a second.
 #[derive(Debug)]
 pub(super) struct Clock {
     format: Format,
-    /// The second it says, since the Unix epoch; none before it was first asked for.
-    second: Option<u64>,
+    /// When the text is right: for one second, or never before it was first asked for.
+    right: Range<SystemTime>,
     text: Vec<u8>,
 }
 
 impl Clock {
     pub(super) fn new(format: Format) -> Self {
-        Self { format, second: None, text: Vec::new() }
+        Self { format, right: UNIX_EPOCH..UNIX_EPOCH, text: Vec::new() }
     }
 
     /// The time as text, in UTC. A clock that was set back is followed.
     #[inline]
     pub(super) fn at(&mut self, now: SystemTime) -> &[u8] {
-        let second = now.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
-        if self.second != Some(second) {
-            self.write(second);
+        if !self.right.contains(&now) {
+            self.write(now);
         }
         &self.text
     }
 
     #[cold]
-    fn write(&mut self, second: u64) {
+    fn write(&mut self, now: SystemTime) {
+        let second = now.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
         let time = UNIX_EPOCH + Duration::from_secs(second.min(LAST_SECOND));
-        self.second = Some(second);
+        self.right = time..time + Duration::from_secs(1);
         self.text.clear();
         // Neither can fail: the time is one that both know, and memory can be written to.
         let _ = match self.format {
@@ -309,7 +330,7 @@ mod tests {
             (&b""[..], [&b""[..], b"", b""]),
             (b"GET", [b"GET", b"", b""]),
             (b" ", [b"", b"", b""]),
-            (b"A B C D", [b"A", b"B", b"C D"]),
+            (b"A B C D", [b"A", b"B C", b"D"]),
         ] {
             assert_eq!(Said { line, ..SAID }.words(), words);
         }
@@ -371,6 +392,17 @@ mod tests {
         note.forget();
         assert!(note.text.capacity() <= KEPT);
         assert_eq!(note.text, b"unix - - [");
+    }
+
+    #[test]
+    fn time_goes_on() {
+        let mut clock = Clock::new(Format::Json);
+        let mut at = |millis| {
+            let text = clock.at(UNIX_EPOCH + Duration::from_millis(millis)).to_vec();
+            String::from_utf8(text).unwrap()
+        };
+        assert_eq!([at(1000), at(1999)], ["1970-01-01T00:00:01Z"; 2]);
+        assert_eq!([at(2000), at(1000)], ["1970-01-01T00:00:02Z", "1970-01-01T00:00:01Z"]);
     }
 
     #[test]

@@ -1,0 +1,187 @@
+//! The server of cached files as a program: what it prints and refuses, and what of HTTP shows only
+//! on a connection.
+
+use std::fs;
+use std::time::Duration;
+
+use fsm_tests::child::Served;
+use fsm_tests::client::Client;
+use fsm_tests::clock::Stopwatch;
+use fsm_tests::response::{Cut, Response, Visitor};
+use fsm_tests::scratch::Scratch;
+use rustix::fs::{CWD, FileType, Mode, mknodat};
+
+const CACHED_FILE: &str = env!("CARGO_BIN_EXE_watched_cached_file");
+
+/// What counts as at once on a busy machine.
+const AT_ONCE: Duration = Duration::from_secs(2);
+
+fn serve(root: &Scratch) -> Served {
+    let folder = root.folder().to_str().expect("a path of text");
+    Served::start(CACHED_FILE, &[folder, "--listen", "127.0.0.1:0", "--workers", "1"])
+}
+
+/// One file of 10 bytes and a directory.
+fn site() -> Scratch {
+    let root = Scratch::new();
+    fs::write(root.path("a.txt"), "0123456789").unwrap();
+    fs::create_dir(root.path("dir")).unwrap();
+    fs::write(root.path("dir/index.html"), "dir").unwrap();
+    root
+}
+
+#[test]
+fn an_ordinary_session_prints_where_it_listens_and_nothing_else() {
+    let root = site();
+    let server = serve(&root);
+    let mut visitor = Visitor::of(server.address());
+    for _ in 0..3 {
+        let response = visitor.ask("GET /a.txt HTTP/1.1\r\nHost: a\r\n\r\n");
+        assert_eq!((response.status, response.text()), (200, "0123456789"));
+    }
+    let last = visitor.ask("GET /a.txt HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
+    assert_eq!(last.field("connection"), Some("close"));
+    assert_eq!(visitor.read(false), Err(Cut::Ended));
+    let ended = server.terminate();
+    assert_eq!((ended.code, ended.stdout.as_str(), ended.stderr.as_str()), (Some(0), "", ""));
+}
+
+#[test]
+fn help_shows_every_option_and_examples_that_are_understood() {
+    let help = Served::spawn(CACHED_FILE, &["--help"]).wait();
+    assert_eq!((help.code, help.stderr.as_str()), (Some(0), ""));
+    let options = ["--cache", "--max-object", "--refresh", "--list", "--hidden", "--cache-control"];
+    for part in options.into_iter().chain(["DIRECTORY", "--listen", "--workers", "Examples:"]) {
+        assert!(help.stdout.contains(part), "{part} in: {}", help.stdout);
+    }
+    let root = site();
+    let folder = root.folder().to_str().expect("a path of text");
+    let mut tried = 0;
+    for command in help.stdout.lines().filter_map(|line| line.strip_prefix("  cached-file ")) {
+        // Its ports may be taken here; everything else is tried as it stands.
+        let command = command.replace(":8080", ":0").replace("]:80 ", "]:0 ");
+        let command = command.replace("./public", folder);
+        let server = Served::start(CACHED_FILE, &command.split(' ').collect::<Vec<_>>());
+        let mut visitor = Visitor::of(server.address());
+        assert_eq!(visitor.ask("GET /a.txt HTTP/1.1\r\nHost: a\r\n\r\n").status, 200, "{command}");
+        tried += 1;
+    }
+    assert!(tried >= 3, "{}", help.stdout);
+}
+
+/// One line, with the path in it, and before anybody is told where to connect.
+#[test]
+fn what_is_no_directory_is_refused_by_name() {
+    let root = site();
+    for (name, why) in [("missing", "No such file"), ("a.txt", "Not a directory")] {
+        let path = root.path(name);
+        let path = path.to_str().expect("a path of text");
+        let ended = Served::spawn(CACHED_FILE, &[path, "--listen", "127.0.0.1:0"]).wait();
+        assert_eq!((ended.code, ended.stdout.as_str()), (Some(2), ""));
+        assert_eq!(ended.stderr.lines().count(), 1, "{}", ended.stderr);
+        assert!(ended.stderr.starts_with("error: "), "{}", ended.stderr);
+        for part in [path, why] {
+            assert!(ended.stderr.contains(part), "{part} in: {}", ended.stderr);
+        }
+    }
+}
+
+#[test]
+fn options_that_make_no_sense_are_refused_in_one_line() {
+    let root = site();
+    let folder = root.folder().to_str().expect("a path of text");
+    let fixed = [folder, "--listen", "127.0.0.1:0"];
+    for wrong in [
+        ["--cache", "much"],
+        ["--max-object", "1.5"],
+        ["--refresh", "soon"],
+        ["--cache-control", ".css:a\nb"],
+    ] {
+        let ended = Served::spawn(CACHED_FILE, &[&fixed[..], &wrong[..]].concat()).wait();
+        assert_eq!((ended.code, ended.stdout.as_str()), (Some(2), ""), "{wrong:?}");
+        assert_eq!(ended.stderr.lines().count(), 1, "{}", ended.stderr);
+        assert!(ended.stderr.contains(wrong[0]), "{}", ended.stderr);
+    }
+}
+
+/// The statuses of all that is answered to a client that sends this and no more.
+fn statuses(server: &Served, sent: &[u8]) -> Vec<u16> {
+    let mut client = Client::connect(server.address());
+    client.send(sent);
+    client.finish();
+    let answer = client.rest();
+    let mut rest = &answer[..];
+    let mut statuses = Vec::new();
+    while !rest.is_empty() {
+        let (response, behind) = Response::split(rest, false).expect("a response");
+        statuses.push(response.status);
+        rest = behind;
+    }
+    statuses
+}
+
+#[test]
+fn what_frames_a_request_is_read_strictly() {
+    let root = site();
+    let server = serve(&root);
+    let get = "GET /a.txt HTTP/1.1\r\nHost: a\r\n";
+    let fields: String = (0..2000).map(|at| format!("X-{at}: a\r\n")).collect();
+    let cases: Vec<(String, &[u16])> = vec![
+        // The client has closed its side by then, and is answered all the same.
+        (format!("{get}\r\n"), &[200]),
+        (format!("{get}\r\n").repeat(3), &[200, 200, 200]),
+        ("GET /a.txt HTTP/1.1\r\n\r\n".into(), &[400]),
+        ("GET /a.txt HTTP/1.1\r\nHost: a b\r\n\r\n".into(), &[400]),
+        (format!("{get}Host: a\r\n\r\n"), &[400]),
+        ("GET http://a/a.txt HTTP/1.1\r\nHost: a\r\n\r\n".into(), &[200]),
+        ("GET /a.txt HTTP/1.0\r\n\r\n".into(), &[200]),
+        ("GET /a.txt HTTP/2.0\r\nHost: a\r\n\r\n".into(), &[505]),
+        ("GET /a.txt\r\n".into(), &[400]),
+        ("GET /a.txt HTTP/1.1\nHost: a\n\n".into(), &[400]),
+        (format!("{get}Content-Length: 3\r\n\r\nabc{get}\r\n"), &[200, 200]),
+        (format!("{get}Content-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"), &[400]),
+        (format!("{get}Expect: wonders\r\n\r\n"), &[417]),
+        (format!("GET /{} HTTP/1.1\r\nHost: a\r\n\r\n", "a".repeat(9000)), &[414]),
+        (format!("GET /{} HTTP/1.1\r\nHost: a\r\n\r\n", "a".repeat(70_000)), &[414]),
+        (format!("{get}X: {}\r\n\r\n", "a".repeat(100_000)), &[431]),
+        (format!("{get}{fields}\r\n"), &[431]),
+    ];
+    for (sent, expected) in cases {
+        let beginning = &sent[..sent.len().min(80)];
+        assert_eq!(statuses(&server, sent.as_bytes()), expected, "{beginning:?}");
+    }
+}
+
+#[test]
+fn a_fifo_holds_nobody() {
+    let root = site();
+    mknodat(CWD, root.path("fifo"), FileType::Fifo, Mode::RWXU, 0).unwrap();
+    let server = serve(&root);
+    let watch = Stopwatch::start();
+    for _ in 0..20 {
+        let mut visitor = Visitor::of(server.address());
+        for (path, status) in [("/fifo", 404), ("/a.txt", 200), ("/fifo/", 404)] {
+            let request = format!("GET {path} HTTP/1.1\r\nHost: a\r\n\r\n");
+            assert_eq!(visitor.ask(&request).status, status, "{path}");
+        }
+    }
+    assert!(watch.elapsed() < AT_ONCE, "{:?}", watch.elapsed());
+}
+
+/// A browser sends several requests for what it has parts of; each part is the one that was asked
+/// for, whichever order they come in.
+#[test]
+fn a_large_file_is_sent_in_parts_on_one_connection() {
+    let root = site();
+    let content: Vec<u8> = (0..3_000_000_u32).map(|at| (at % 251) as u8).collect();
+    fs::write(root.path("large.bin"), &content).unwrap();
+    let server = serve(&root);
+    let mut visitor = Visitor::of(server.address());
+    assert_eq!(visitor.ask("GET /large.bin HTTP/1.1\r\nHost: a\r\n\r\n").body, content);
+    for (from, to) in [(2_999_999, 2_999_999), (0, 99), (65_535, 200_000), (1_000_000, 2_999_999)] {
+        let range = format!("Range: bytes={from}-{to}\r\n");
+        let response = visitor.ask(&format!("GET /large.bin HTTP/1.1\r\nHost: a\r\n{range}\r\n"));
+        assert_eq!(response.status, 206);
+        assert_eq!(response.body, content[from..=to], "{from}-{to}");
+    }
+}

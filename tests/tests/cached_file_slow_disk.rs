@@ -1,0 +1,440 @@
+//! The server of cached files on a disk that is slow, hangs, or fails: whoever asks for what is
+//! cached does not notice, and whoever has to wait gets a true answer.
+//!
+//! Where the system does not let us mount a file system, each test says that it is skipped.
+
+use std::io::{self, Read};
+use std::thread::sleep;
+use std::time::Duration;
+
+use fsm_tests::child::Served;
+use fsm_tests::clock::{Stopwatch, eventually};
+use fsm_tests::getter::{Getter, Got};
+use fsm_tests::slow_disk::{Delays, Fault, SlowDisk};
+
+/// How long a step of the disk takes.
+const SLOW: Duration = Duration::from_millis(200);
+
+/// What no hit may take, though the machine is busy: far less than a step of the disk.
+const QUICK: Duration = Duration::from_millis(100);
+
+/// A limit for what comes at once, or soon.
+const SOON: Duration = Duration::from_secs(10);
+
+/// The pause between two hits.
+const PAUSE: Duration = Duration::from_millis(1);
+
+const HOT: &[u8] = b"what everybody asks for\n";
+
+/// A disk with one file, and a server that has it cached. The disk goes first: a server that waits
+/// for it cannot even be killed.
+struct Site {
+    disk: SlowDisk,
+    server: Served,
+}
+
+impl Site {
+    /// Nothing where there is no such disk.
+    fn new(options: &[&str]) -> Option<Self> {
+        Self::of(env!("CARGO_BIN_EXE_watched_cached_file"), options)
+    }
+
+    /// As [`Site::new`], with another program.
+    fn of(program: &str, options: &[&str]) -> Option<Self> {
+        let disk = SlowDisk::mount()?;
+        disk.put("hot.txt", HOT);
+        let root = disk.path().to_str().expect("a path of ours").to_owned();
+        // Nobody looks again at what is cached, unless a test wants it.
+        let common = [&*root, "--listen", "127.0.0.1:0", "--workers", "2", "--log", "error"];
+        let refresh = if options.contains(&"--refresh") { &[][..] } else { &["--refresh", "1h"] };
+        let server = Served::start(program, &[&common, refresh, options].concat());
+        let site = Self { disk, server };
+        site.get("/hot.txt").expect_file(HOT);
+        Some(site)
+    }
+
+    fn client(&self) -> Getter {
+        Getter::connect(self.server.address()).expect("it listens")
+    }
+
+    fn get(&self, path: &str) -> Got {
+        self.client().get(path).expect("it answers")
+    }
+
+    /// Clients that have each asked for a file of their own.
+    fn ask_for(&self, files: &[String]) -> Vec<Getter> {
+        let mut clients: Vec<_> = files.iter().map(|_| self.client()).collect();
+        for (client, file) in clients.iter_mut().zip(files) {
+            client.ask(&format!("/{file}")).expect("it listens");
+        }
+        clients
+    }
+
+    /// The slowest answer to who asks for what is cached, as long as `lasts` says.
+    fn slowest_hit(&self, mut lasts: impl FnMut() -> bool) -> Duration {
+        // One client at each worker, or nearly so: which is which cannot be said.
+        let mut clients: Vec<_> = (0..8).map(|_| self.client()).collect();
+        let mut slowest = Duration::ZERO;
+        while lasts() {
+            for client in &mut clients {
+                let got = client.get("/hot.txt").expect("it answers");
+                got.expect_file(HOT);
+                slowest = slowest.max(got.took);
+            }
+            sleep(PAUSE);
+        }
+        slowest
+    }
+
+    /// As [`Site::slowest_hit`], for some time.
+    fn slowest_hit_for(&self, time: Duration) -> Duration {
+        let watch = Stopwatch::start();
+        self.slowest_hit(|| watch.elapsed() < time)
+    }
+
+    fn wait_for_waiting(&self, requests: usize) {
+        eventually(SOON, "the requests wait for the disk", || self.disk.waiting() >= requests);
+    }
+}
+
+trait Expect {
+    fn expect_file(&self, bytes: &[u8]);
+}
+
+impl Expect for Got {
+    fn expect_file(&self, bytes: &[u8]) {
+        assert_eq!(self.status, 200, "{}", self.head);
+        assert!(self.body == bytes, "other bytes: {} of {}", self.body.len(), bytes.len());
+    }
+}
+
+/// The bytes of a file, which no other has.
+fn bytes_of(name: &str, length: usize) -> Vec<u8> {
+    let line = format!("this is in {name}\n");
+    line.bytes().cycle().take(length).collect()
+}
+
+fn put_files(disk: &SlowDisk, prefix: &str, count: usize) -> Vec<String> {
+    let names: Vec<_> = (0..count).map(|number| format!("{prefix}-{number}.txt")).collect();
+    for name in &names {
+        disk.put(name, &bytes_of(name, 8192));
+    }
+    names
+}
+
+/// Hits go on while so many misses wait in a step of the disk, and the misses are then answered.
+fn hits_beside_misses(step: &str, delays: Delays) {
+    let Some(site) = Site::new(&["--helpers", "64"]) else { return };
+    for misses in [4, 64] {
+        let files = put_files(&site.disk, &format!("{step}-{misses}"), misses);
+        site.disk.delay(delays);
+        let mut clients = site.ask_for(&files);
+        site.wait_for_waiting(misses);
+        let slowest = site.slowest_hit_for(SLOW);
+        site.disk.delay(Delays::default());
+        for (client, file) in clients.iter_mut().zip(&files) {
+            client.take().expect("it answers").expect_file(&bytes_of(file, 8192));
+        }
+        println!("{step}, {misses} misses: slowest hit {slowest:?}");
+        assert!(slowest < QUICK, "{step}: a hit took {slowest:?} beside {misses} misses");
+    }
+}
+
+#[test]
+fn hits_do_not_wait_for_misses_that_are_read() {
+    hits_beside_misses("read", Delays { read: SLOW, ..Delays::default() });
+}
+
+#[test]
+fn hits_do_not_wait_for_misses_that_are_opened() {
+    hits_beside_misses("open", Delays { open: SLOW, ..Delays::default() });
+}
+
+#[test]
+fn hits_do_not_wait_for_misses_that_are_looked_for() {
+    hits_beside_misses("stat", Delays { stat: SLOW, ..Delays::default() });
+}
+
+#[test]
+fn hits_do_not_wait_for_files_that_are_closed() {
+    hits_beside_misses("close", Delays { close: SLOW, ..Delays::default() });
+}
+
+/// How many misses are answered in a second, if each waits so long for the disk.
+fn rate_of_misses(site: &Site, files: &[String], latency: Duration) -> f64 {
+    let mut clients: Vec<_> = files.iter().map(|_| site.client()).collect();
+    site.disk.delay(Delays { read: latency, ..Delays::default() });
+    let watch = Stopwatch::start();
+    for (client, file) in clients.iter_mut().zip(files) {
+        client.ask(&format!("/{file}")).expect("it listens");
+    }
+    for client in &mut clients {
+        assert_eq!(client.take().expect("it answers").status, 200);
+    }
+    files.len() as f64 / watch.elapsed().as_secs_f64()
+}
+
+#[test]
+fn misses_are_as_many_as_the_helpers_have_time_for() {
+    const LATENCY: Duration = Duration::from_millis(200);
+    const TURNS: usize = 5;
+    for helpers in [4, 16] {
+        let Some(site) = Site::new(&["--helpers", &helpers.to_string()]) else { return };
+        let expected = helpers as f64 / LATENCY.as_secs_f64();
+        let mut best = 0.0_f64;
+        // A machine that is busy with something else for a moment is tried again.
+        let mut rounds = 0..5;
+        while let (true, Some(round)) = (best < 0.9, rounds.next()) {
+            let files = put_files(&site.disk, &format!("rate-{round}"), TURNS * helpers);
+            best = best.max(rate_of_misses(&site, &files, LATENCY) / expected);
+        }
+        println!("{helpers} helpers: {best:.3} of {expected} misses per second");
+        assert!((0.9..=1.1).contains(&best), "{best:.3} of {expected} a second");
+    }
+}
+
+#[test]
+fn a_thousand_who_ask_for_one_file_cause_one_open_and_one_read() {
+    let Some(site) = Site::new(&[]) else { return };
+    let bytes = bytes_of("cold.txt", 8192);
+    site.disk.put("cold.txt", &bytes);
+    site.disk.delay(Delays { read: SLOW, ..Delays::default() });
+    let before = site.disk.counts();
+    for client in &mut site.ask_for(&vec!["cold.txt".to_owned(); 1000]) {
+        client.take().expect("it answers").expect_file(&bytes);
+    }
+    let after = site.disk.counts();
+    assert_eq!((after.opens - before.opens, after.reads - before.reads), (1, 1));
+}
+
+/// A response that says to come back later.
+fn expect_unavailable(got: &Got) {
+    assert_eq!(got.status, 503, "{}", got.head);
+    assert_eq!(got.field("retry-after"), Some("1"), "{}", got.head);
+}
+
+#[test]
+fn a_disk_that_hangs_is_waited_for_as_long_as_was_said() {
+    const PATIENCE: Duration = Duration::from_millis(300);
+    let Some(site) = Site::new(&["--answer-time", "300ms"]) else { return };
+    let files = put_files(&site.disk, "hung", 8);
+    site.disk.hang();
+    let watch = Stopwatch::start();
+    let mut clients = site.ask_for(&files);
+    site.wait_for_waiting(4);
+    let slowest = site.slowest_hit_for(2 * PATIENCE);
+    assert!(slowest < QUICK, "a hit took {slowest:?}");
+    for client in &mut clients {
+        expect_unavailable(&client.take().expect("it answers"));
+    }
+    assert!(watch.elapsed() >= PATIENCE, "after {:?}", watch.elapsed());
+    let mut client = site.client();
+    let got = client.get("/hung-0.txt").expect("it answers");
+    expect_unavailable(&got);
+    assert!(got.took >= PATIENCE && got.took < SLOW + PATIENCE, "after {:?}", got.took);
+    site.disk.go_on();
+    for file in &files {
+        let mut got = None;
+        eventually(SOON, "the file is served", || {
+            got = client.get(&format!("/{file}")).ok().filter(|got| got.status == 200);
+            got.is_some()
+        });
+        got.expect("it was waited for").expect_file(&bytes_of(file, 8192));
+    }
+}
+
+#[test]
+fn as_many_files_are_waited_for_as_the_pool_takes() {
+    /// The jobs that the pool of the runtime takes; a folder's, and that of the first file, are
+    /// done.
+    const JOBS: usize = 1024;
+    let Some(site) = Site::new(&["--answer-time", "2s"]) else { return };
+    site.disk.hang();
+    let files: Vec<_> = (0..JOBS).map(|number| format!("absent-{number}")).collect();
+    let mut waiting = site.ask_for(&files);
+    site.wait_for_waiting(4);
+    // The workers have seen all that was sent before somebody was answered.
+    site.slowest_hit_for(Duration::from_millis(50));
+    let got = site.get("/one-more");
+    expect_unavailable(&got);
+    assert!(got.took < QUICK, "a full pool took {:?} to say so", got.took);
+    // Who asks for what is being fetched waits with the others, though the pool is full.
+    let mut another = site.client();
+    another.ask("/absent-0").expect("it listens");
+    site.disk.go_on();
+    for client in waiting.iter_mut().chain([&mut another]) {
+        assert_eq!(client.take().expect("it answers").status, 404);
+    }
+    assert_eq!(site.get("/one-more").status, 404);
+}
+
+#[test]
+fn who_gives_up_costs_no_memory_for_ever() {
+    const CLIENTS: usize = 1000;
+    let program = env!("CARGO_BIN_EXE_counting_cached_file");
+    let Some(mut site) = Site::of(program, &["--answer-time", "100ms"]) else { return };
+    site.disk.put("hung.txt", HOT);
+    site.disk.hang();
+    let mut clients: Vec<_> = (0..CLIENTS).map(|_| site.client()).collect();
+    let mut round = |site: &mut Site| {
+        for client in &mut clients {
+            client.ask("/hung.txt").expect("it listens");
+        }
+        for client in &mut clients {
+            expect_unavailable(&client.take().expect("it answers"));
+        }
+        site.server.heap()
+    };
+    // As many as may wait for one file, and some more: from then on nobody waits.
+    let heaps: Vec<_> = (0..10).map(|_| round(&mut site)).collect();
+    println!("bytes held after each {CLIENTS} misses: {heaps:?}");
+    assert!(heaps[9] <= heaps[5], "what is held grows: {heaps:?}");
+    let slowest = site.slowest_hit_for(SLOW);
+    assert!(slowest < QUICK, "a hit took {slowest:?}");
+    site.disk.go_on();
+    eventually(SOON, "the file is served", || site.get("/hung.txt").status == 200);
+}
+
+#[test]
+fn a_disk_that_fails_is_asked_again() {
+    let Some(site) = Site::new(&[]) else { return };
+    site.disk.put("bad.txt", b"good again");
+    site.disk.fail(Some(Fault::Fails));
+    for _ in 0..3 {
+        let before = site.disk.counts();
+        let got = site.get("/bad.txt");
+        assert!(matches!(got.status, 500 | 503), "{}", got.head);
+        assert!(site.disk.counts().reads > before.reads, "the failure was kept");
+        site.get("/hot.txt").expect_file(HOT);
+    }
+    site.disk.fail(None);
+    site.get("/bad.txt").expect_file(b"good again");
+}
+
+#[test]
+fn a_file_that_ends_halfway_is_not_taken_for_a_whole_one() {
+    let Some(site) = Site::new(&[]) else { return };
+    let bytes = bytes_of("half.txt", 8192);
+    site.disk.put("half.txt", &bytes);
+    site.disk.fail(Some(Fault::EndsHalfway));
+    for _ in 0..3 {
+        match site.client().get("/half.txt") {
+            Ok(got) => assert!(matches!(got.status, 500 | 503), "{}", got.head),
+            Err(error) => {
+                let is_end = [io::ErrorKind::UnexpectedEof, io::ErrorKind::ConnectionReset];
+                assert!(is_end.contains(&error.kind()), "{error}");
+            }
+        }
+    }
+    site.disk.fail(None);
+    site.get("/half.txt").expect_file(&bytes);
+}
+
+/// Files of more bytes than may be held, each of which is read in several pieces.
+const LARGE: usize = 400_000;
+
+#[test]
+fn hits_do_not_wait_for_large_files() {
+    let Some(site) = Site::new(&["--max-object", "4096"]) else { return };
+    let bytes = bytes_of("large.bin", LARGE);
+    site.disk.put("large.bin", &bytes);
+    site.disk.delay(Delays { read: SLOW / 2, ..Delays::default() });
+    let mut clients = site.ask_for(&vec!["large.bin".to_owned(); 4]);
+    // One who takes nothing for now is in nobody's way either.
+    let mut slow = clients.pop().expect("there are four");
+    let readers = clients.into_iter().map(|mut it| std::thread::spawn(move || it.take()));
+    let readers: Vec<_> = readers.collect();
+    let slowest = site.slowest_hit(|| readers.iter().any(|reader| !reader.is_finished()));
+    for reader in readers {
+        reader.join().expect("a reader does not panic").expect("it answers").expect_file(&bytes);
+    }
+    println!("slowest hit beside large files: {slowest:?}");
+    assert!(slowest < QUICK, "a hit took {slowest:?} beside large files");
+    slow.take().expect("it answers").expect_file(&bytes);
+}
+
+#[test]
+fn hits_do_not_wait_for_large_files_that_are_closed() {
+    let options = ["--max-object", "4096", "--refresh", "50ms"];
+    let Some(site) = Site::new(&options) else { return };
+    site.disk.put("large.bin", &bytes_of("large.bin", 40 * LARGE));
+    for _ in 0..2 {
+        let mut client = site.client();
+        client.ask("/large.bin").expect("it listens");
+        client.rest().read_exact(&mut [0; 1000]).expect("it answers");
+        // Another version: the cache lets go of the file, and who sends it has it alone.
+        site.disk.put("large.bin", &bytes_of("another", 40 * LARGE));
+        let fresh = || site.client().get("/large.bin").is_ok_and(|got| got.body.starts_with(b"t"));
+        eventually(SOON, "the new version is served", fresh);
+        site.disk.delay(Delays { close: SLOW, ..Delays::default() });
+        drop(client);
+        let slowest = site.slowest_hit_for(SLOW + SLOW);
+        println!("slowest hit while a file is closed: {slowest:?}");
+        assert!(slowest < QUICK, "a hit took {slowest:?} while a file was closed");
+        site.disk.delay(Delays::default());
+    }
+}
+
+#[test]
+fn what_nobody_tells_of_is_found_by_looking_again() {
+    const EVERY: Duration = Duration::from_millis(100);
+    let Some(site) = Site::new(&["--refresh", "100ms"]) else { return };
+    let mut client = site.client();
+    for version in 0..10 {
+        let bytes = format!("version {version}");
+        site.disk.put("hot.txt", bytes.as_bytes());
+        let watch = Stopwatch::start();
+        eventually(SOON, "the new version is served", || {
+            client.get("/hot.txt").expect("it answers").body == bytes.as_bytes()
+        });
+        assert!(watch.elapsed() < EVERY + QUICK, "stale for {:?}", watch.elapsed());
+    }
+}
+
+#[test]
+fn what_is_cached_is_served_though_it_cannot_be_looked_at_again() {
+    let Some(site) = Site::new(&["--refresh", "50ms"]) else { return };
+    site.disk.hang();
+    site.wait_for_waiting(1);
+    let slowest = site.slowest_hit_for(SLOW);
+    assert!(slowest < QUICK, "a hit took {slowest:?}");
+    let is_marked = |got: &Got| got.field("cache-status").is_some_and(|it| it.contains("stale"));
+    eventually(SOON, "it is marked as stale", || is_marked(&site.get("/hot.txt")));
+    site.disk.put("hot.txt", b"new");
+    site.disk.go_on();
+    eventually(SOON, "the new version is served", || site.get("/hot.txt").body == b"new");
+    eventually(SOON, "it is not marked any more", || !is_marked(&site.get("/hot.txt")));
+}
+
+#[test]
+fn the_disk_of_these_tests_keeps_its_promises() {
+    let Some(disk) = SlowDisk::mount() else { return };
+    disk.put("a", b"1234");
+    let timed = |delays: Delays| {
+        disk.delay(delays);
+        let watch = Stopwatch::start();
+        assert_eq!(std::fs::read(disk.file("a")).expect("it is there"), b"1234");
+        watch.elapsed()
+    };
+    assert!(timed(Delays::default()) < QUICK);
+    assert!(timed(Delays { open: SLOW, ..Delays::default() }) >= SLOW);
+    assert!(timed(Delays { read: SLOW, ..Delays::default() }) >= SLOW);
+    assert!(timed(Delays { stat: SLOW, ..Delays::default() }) >= SLOW);
+    assert!(timed(Delays { close: SLOW, ..Delays::default() }) >= SLOW);
+    disk.delay(Delays { open: SLOW, stat: SLOW, ..Delays::default() });
+    let watch = Stopwatch::start();
+    // Many wait at the same time, also for names that nobody has asked for.
+    std::thread::scope(|scope| {
+        for number in 0..16 {
+            let absent = disk.file(&format!("absent-{number}"));
+            scope.spawn(move || assert!(std::fs::metadata(absent).is_err()));
+        }
+    });
+    assert!((SLOW..2 * SLOW).contains(&watch.elapsed()), "{:?}", watch.elapsed());
+    disk.hang();
+    let path = disk.file("a");
+    let reader = std::thread::spawn(move || std::fs::read(path).is_err());
+    eventually(SOON, "the reader waits", || disk.waiting() == 1);
+    drop(disk);
+    assert!(reader.join().expect("it does not panic"), "who waits for a disk that goes is told");
+}
