@@ -245,6 +245,35 @@ fn cost_in(line: &str) -> Option<(usize, f64)> {
     Some((at, words.nth(1)?.parse().ok()?))
 }
 
+/// The total in a file that callgrind wrote.
+fn instructions_in(text: &str) -> Option<f64> {
+    let total = text.lines().find_map(|line| line.strip_prefix("totals: "))?;
+    total.trim().parse().ok()
+}
+
+/// User instructions that a program spends from start to end, by callgrind, or else by the
+/// processor.
+pub fn instructions_of(program: &Path, arguments: &[String]) -> io::Result<f64> {
+    let mut command = vec![program.display().to_string()];
+    command.extend_from_slice(arguments);
+    if !is_installed("valgrind") {
+        let counted = perf_counts(None, &command)?.user;
+        return counted.ok_or_else(|| io::Error::other("neither valgrind nor hardware counters"));
+    }
+    let output = scratch("callgrind")?;
+    let run = Command::new("valgrind")
+        .args(["--quiet", "--tool=callgrind"])
+        .arg(format!("--callgrind-out-file={}", output.display()))
+        .args(command)
+        .output()?;
+    if !run.status.success() {
+        return Err(io::Error::other(String::from_utf8_lossy(&run.stderr).into_owned()));
+    }
+    let text = fs::read_to_string(&output)?;
+    fs::remove_file(&output)?;
+    instructions_in(&text).ok_or_else(|| io::Error::other("callgrind wrote no total"))
+}
+
 /// The total in a table of `strace -c`, whose last line reads
 /// "100.00    0.123456          12      9876        12 total".
 fn strace_total(spec: &Spec, work: Work) -> io::Result<f64> {
