@@ -1,6 +1,6 @@
 //! The fields of a request that decide which part of a file is sent, in which coding, or whether it
-//! is sent at all. They are found in one walk over the head, where it has any; what they say is read
-//! elsewhere, and only when it is needed.
+//! is sent at all. They are found in one walk over the head, where it has any; what they say is
+//! read elsewhere, and only when it is needed.
 
 use http::Method;
 

@@ -102,7 +102,8 @@ fn nginx(folder: &Path, address: SocketAddr, site: &str) -> String {
 fn lighttpd(public: &Path, address: SocketAddr) -> String {
     format!(
         "server.document-root = \"{}\"\nserver.bind = \"{}\"\nserver.port = {}\n\
-         server.max-keep-alive-requests = 65535\nmimetype.assign = ( \".txt\" => \"text/plain\" )\n",
+         server.max-keep-alive-requests = 65535\n\
+         mimetype.assign = ( \".txt\" => \"text/plain\" )\n",
         public.display(),
         address.ip(),
         address.port()
@@ -113,7 +114,8 @@ fn lighttpd(public: &Path, address: SocketAddr) -> String {
 fn h2o(public: &Path, address: SocketAddr) -> String {
     let user = if geteuid().is_root() { "user: root\n" } else { "" };
     format!(
-        "{user}listen:\n  host: {}\n  port: {}\nnum-threads: 1\nhosts:\n  default:\n    paths:\n      \
+        "{user}listen:\n  host: {}\n  port: {}\nnum-threads: 1\nhosts:\n  \
+         default:\n    paths:\n      \
          /:\n        file.dir: {}\n",
         address.ip(),
         address.port(),

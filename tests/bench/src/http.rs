@@ -1,6 +1,6 @@
 //! The client of HTTP servers: a request again and again on a connection that stays open. Every
-//! answer has to be whole, with the status and the body that are asked for, and as long as the first
-//! one.
+//! answer has to be whole, with the status and the body that are asked for, and as long as the
+//! first one.
 
 use std::{
     fs,
