@@ -17,7 +17,7 @@ use clap::Parser;
 use clap::builder::{PathBufValueParser, TypedValueParser};
 use fsm_runtime::{DEFAULT_POOL, Machine as _, OperationError, Peer, Server, Ticket};
 use http::{HeaderValue, Method, StatusCode};
-use humantime::parse_duration;
+use humantime::{format_duration, parse_duration};
 use tracing::warn;
 
 use crate::cli::{self, Common};
@@ -274,6 +274,10 @@ impl Directory {
     }
 }
 
+/// The bytes that are kept where there is no directory, whatever the budget for files: the pages
+/// are nowhere else, and a cache in parts takes nothing that is more than a part of it.
+const SITE: u64 = 256 << 20;
+
 /// Keeps the pages that are served where there is no directory. Nothing drives them out.
 fn keep_site(store: &Store<Loaded, Waiter>) {
     for page in site::pages(Http::<CachedFile>::TABLE) {
@@ -288,7 +292,8 @@ impl Files {
     /// # Errors
     /// The directory could not be opened, or nothing can look after what is known of it.
     pub fn of(options: &Options) -> io::Result<Self> {
-        let store = Arc::new(Store::new(options.cache));
+        let budget = if options.root.is_some() { options.cache } else { SITE };
+        let store = Arc::new(Store::new(budget, options.max_object));
         let directory = match &options.root {
             Some(root) => Some(Directory::open(root, options, &store)?),
             None => {
@@ -312,7 +317,9 @@ impl Files {
         match loader.load_cached(key, now) {
             Ok(Some(loaded)) => {
                 let loaded = Arc::new(loaded);
-                self.store.keep(key, &loaded, changes);
+                if loaded.keeps {
+                    self.store.keep(key, &loaded, changes);
+                }
                 Some(Fetched::Something(loaded))
             }
             Err(LoadError::NotFound) => Some(Fetched::Nothing),
@@ -382,7 +389,7 @@ pub struct Options {
     #[arg(long, value_name = "BYTES", default_value_t = 1 << 20)]
     max_object: u64,
     /// How often files are looked at again of whose changes nothing is heard
-    #[arg(long, value_name = "TIME", default_value = "1s", value_parser = parse_duration)]
+    #[arg(long, value_name = "TIME", default_value = "1s", value_parser = parse_refresh)]
     refresh: Duration,
     /// How many files are fetched from the disk at once; others wait for one of them
     #[arg(long, value_name = "N", default_value_t = HELPERS)]
@@ -424,6 +431,14 @@ const EXAMPLES: &str = "Examples:
   cached-file ./public --listen 127.0.0.1:8080 --list --cache-control no-cache
   cached-file ./public --listen [::]:80 --cache 1073741824 --cache-control .js:max-age=31536000";
 
+/// More often a processor would do little else, and nobody could tell a disk that hangs.
+const SOONEST_REFRESH: Duration = Duration::from_millis(10);
+
+fn parse_refresh(text: &str) -> Result<Duration, String> {
+    let time = parse_duration(text).ok().filter(|time| *time >= SOONEST_REFRESH);
+    time.ok_or_else(|| format!("write a time of at least {}", format_duration(SOONEST_REFRESH)))
+}
+
 /// Looks whether it is one before anything else is done, so that who mistypes it is told which.
 fn directory(path: PathBuf) -> io::Result<PathBuf> {
     Root::open(&path)?;
@@ -450,4 +465,29 @@ pub fn main() -> ExitCode {
             serve(server, options.limits, |_worker| Worker::new(log.as_ref()), client)
         },
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_site_is_there_however_small_the_cache() {
+        let arguments = ["cached-file", "--listen", "127.0.0.1:0", "--cache", "0"];
+        let files = Files::of(&Options::parse_from(arguments)).unwrap();
+        for page in site::pages(Http::<CachedFile>::TABLE) {
+            let path = page.path.trim_start_matches('/');
+            assert!(matches!(files.store.find(path.as_bytes()), Found::Value(_)), "{path}");
+        }
+    }
+
+    #[test]
+    fn nobody_looks_again_without_a_pause() {
+        let is_taken = |time| {
+            let arguments = ["cached-file", "--listen", "127.0.0.1:0", "--refresh", time];
+            Options::try_parse_from(arguments).is_ok()
+        };
+        assert!(is_taken("10ms") && is_taken("1h"));
+        assert!(!is_taken("0s") && !is_taken("9ms") && !is_taken("often"));
+    }
 }

@@ -5,6 +5,7 @@
 //! answered from a thread of its own, and any number of requests wait at the same time. The kernel
 //! keeps nothing of it: every look, opening and reading comes here, and is counted.
 
+use std::collections::HashMap;
 use std::ffi::OsStr;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -80,6 +81,8 @@ struct Disk {
 #[derive(Default)]
 struct State {
     files: Vec<File>,
+    /// The places of the files by their names.
+    places: HashMap<String, usize>,
     delays: Delays,
     counts: Counts,
     fault: Option<Fault>,
@@ -140,15 +143,14 @@ impl SlowDisk {
 
     /// Puts a file there, or another version of it, which the kernel is not told of.
     pub fn put(&self, name: &str, bytes: &[u8]) {
+        self.disk.state().put(name, bytes.into());
+    }
+
+    /// Puts many files there that all have the same bytes.
+    pub fn put_copies(&self, names: impl IntoIterator<Item = String>, bytes: &[u8]) {
+        let bytes: Arc<[u8]> = bytes.into();
         let mut state = self.disk.state();
-        let bytes = bytes.into();
-        match state.files.iter_mut().find(|file| file.name == name) {
-            Some(file) => {
-                file.bytes = bytes;
-                file.version += 1;
-            }
-            None => state.files.push(File { name: name.to_owned(), bytes, version: 0 }),
-        }
+        names.into_iter().for_each(|name| state.put(&name, Arc::clone(&bytes)));
     }
 
     /// From now on every step takes so long.
@@ -241,9 +243,20 @@ impl State {
         }
     }
 
+    fn put(&mut self, name: &str, bytes: Arc<[u8]>) {
+        if let Some(place) = self.places.get(name) {
+            let file = &mut self.files[*place];
+            file.bytes = bytes;
+            file.version += 1;
+            return;
+        }
+        self.places.insert(name.to_owned(), self.files.len());
+        self.files.push(File { name: name.to_owned(), bytes, version: 0 });
+    }
+
     fn number_of(&self, name: &OsStr) -> Option<INodeNo> {
-        let place = self.files.iter().position(|file| *file.name == *name)?;
-        Some(INodeNo(FIRST_FILE + place as u64))
+        let place = self.places.get(name.to_str()?)?;
+        Some(INodeNo(FIRST_FILE + *place as u64))
     }
 
     fn file(&self, number: INodeNo) -> Option<&File> {

@@ -107,6 +107,12 @@ impl Document {
         self.codings
     }
 
+    /// Tells whether it keeps a file open.
+    #[must_use]
+    pub fn is_open(&self) -> bool {
+        self.variants.iter().any(|variant| matches!(variant.content, Content::Open(..)))
+    }
+
     /// The file in one of its codings.
     #[must_use]
     pub fn in_coding(&self, coding: Coding) -> Option<&Variant> {
@@ -156,7 +162,8 @@ impl Variant {
         const HEADS: u64 = 2048;
         let held = match &self.content {
             Content::Held(bytes) => bytes.len() as u64,
-            // A descriptor is dearer than its memory: no more than so many are held in 64 MiB.
+            // A descriptor is dearer than its memory. However large the cache, there are no more
+            // of them than `OpenFile::are_too_many` lets be kept.
             Content::Open(..) => 64 * 1024,
         };
         HEADS + held

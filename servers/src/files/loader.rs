@@ -11,6 +11,7 @@ use std::time::SystemTime;
 
 use http::HeaderValue;
 use http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY};
+use rustix::io::Errno;
 
 use super::document::{Content, Document, Resource, Source};
 use super::folder;
@@ -26,6 +27,10 @@ use super::watch::Watch;
 
 /// What stands for a directory that has it.
 const INDEX: &[u8] = b"/index.html";
+
+/// The most bytes that are read without waiting: they are copied and hashed by who asks, and all
+/// other clients wait for that.
+const AT_ONCE: u64 = 64 * 1024;
 
 /// Finds files below a root.
 pub struct Loader {
@@ -63,7 +68,7 @@ pub struct Loaded {
     pub resource: Resource,
     /// A change of it is heard of, since its folder is watched.
     pub is_watched: bool,
-    /// A change of it shows, so that it may be kept.
+    /// It may be kept: a change of it shows, and too many files are not open already.
     pub keeps: bool,
     /// What it was made of.
     origins: Vec<Origin>,
@@ -140,12 +145,15 @@ impl Loader {
         let is_watched = self.watch_folder(wanted.folder());
         let open = |path: &[u8]| Some(self.root.open_beneath(path));
         let take: Take = |file, limit| Snapshot::of(file, limit).map(Some);
-        let loaded = self.fetch(wanted, &open, take, is_watched, now)?;
+        let settings = &self.settings;
+        let fetch = Fetch { settings, open: &open, take, may_wait: true, is_watched, now };
+        let loaded = self.fetch(wanted, fetch)?;
         // Nothing gave up, since nothing may.
         loaded.ok_or(LoadError::NotFound)
     }
 
-    /// As [`Loader::load`], but without waiting: `None` where a disk would have to be asked.
+    /// As [`Loader::load`], but without waiting: `None` where a disk would have to be asked, and
+    /// for what takes long in itself, which is a list and a file of some size.
     ///
     /// # Errors
     /// Why nothing was found.
@@ -156,7 +164,15 @@ impl Loader {
             return Ok(None);
         }
         let open = |path: &[u8]| self.root.open_cached(path);
-        self.fetch(wanted, &open, Snapshot::of_resident, is_watched, now)
+        let (settings, take) = (&self.settings, Snapshot::of_resident);
+        let fetch = Fetch { settings, open: &open, take, may_wait: false, is_watched, now };
+        self.fetch(wanted, fetch)
+    }
+
+    /// The folder that is watched for the sake of what is at a path.
+    #[must_use]
+    pub fn folder_of(key: &[u8]) -> &[u8] {
+        Wanted::of(key).folder()
     }
 
     /// Tells whether something found is still so. May wait for a disk.
@@ -176,9 +192,6 @@ impl Loader {
     /// Watches a folder, and before it those above, from the root down.
     fn watch_folder(&self, path: &[u8]) -> bool {
         let Some(watch) = &self.watch else { return false };
-        if watch.has(path) {
-            return true;
-        }
         let slashes = path.iter().enumerate().filter(|(_, byte)| **byte == b'/');
         let above = slashes.map(|(at, _)| &path[..at]);
         [&b""[..]].into_iter().chain(above).chain([path]).all(|folder| {
@@ -190,18 +203,10 @@ impl Loader {
         })
     }
 
-    fn fetch(
-        &self,
-        wanted: Wanted<'_>,
-        open: &Open<'_>,
-        take: Take,
-        is_watched: bool,
-        now: SystemTime,
-    ) -> Result<Option<Loaded>, LoadError> {
-        let Some(opened) = open(wanted.path).transpose()? else { return Ok(None) };
+    fn fetch(&self, wanted: Wanted<'_>, mut fetch: Fetch<'_>) -> Result<Option<Loaded>, LoadError> {
+        let Some(opened) = (fetch.open)(wanted.path).transpose()? else { return Ok(None) };
         // What others change, on another machine, nobody here hears of.
-        let is_watched = is_watched && self.root.tells_of_changes(opened.meta());
-        let fetch = Fetch { settings: &self.settings, open, take, is_watched, now };
+        fetch.is_watched &= self.root.tells_of_changes(opened.meta());
         match opened {
             Opened::File(..) if wanted.is_directory => Err(LoadError::NotFound),
             Opened::File(file, meta) => fetch.document(wanted.path, file, meta),
@@ -227,6 +232,9 @@ impl Loader {
             None => Ok(None),
             Some(Ok(Opened::File(file, meta))) => fetch.document(index, file, meta),
             Some(Ok(Opened::Directory(..)) | Err(OpenError::NotFound)) if self.settings.lists => {
+                if !fetch.may_wait {
+                    return Ok(None);
+                }
                 let entries = folder::read(folder, self.settings.shows_hidden)?;
                 let origins = vec![Origin { path: path.into(), meta: Some(meta) }];
                 // The time of a folder says nothing of the sizes of the files in it.
@@ -244,6 +252,7 @@ struct Fetch<'a> {
     settings: &'a Settings,
     open: &'a Open<'a>,
     take: Take,
+    may_wait: bool,
     is_watched: bool,
     now: SystemTime,
 }
@@ -274,12 +283,19 @@ impl Fetch<'_> {
                 Some(Err(error)) => return Err(error.into()),
             }
         }
+        // One that could be held was changing all the time, and the next one asks anew.
+        let is_restless = sources.iter().any(|source| {
+            matches!(&source.content, Content::Open(_, meta) if meta.size <= self.settings.largest)
+        });
         let content_type = media::content_type(OsStr::from_bytes(path));
         let rules = &self.settings.cache_control;
         let rule = rules.iter().find(|rule| path.ends_with(&rule.end));
         let policy = rule.map(|rule| (CACHE_CONTROL, rule.value.clone()));
         let document = Document::new(content_type, policy.as_slice(), sources);
-        Ok(Some(self.loaded(Resource::File(document), keeps || self.is_watched, origins)))
+        // What is too large to be held takes a descriptor as long as it is kept.
+        let has_room = !document.is_open() || !OpenFile::are_too_many();
+        let keeps = (keeps || self.is_watched) && has_room && !is_restless;
+        Ok(Some(self.loaded(Resource::File(document), keeps, origins)))
     }
 
     /// One file in one coding, and whether a change of it would show; nothing where that would have
@@ -294,6 +310,8 @@ impl Fetch<'_> {
             |tag, meta: &Meta| Validators::new(tag, last_modified(meta.mtime, self.now));
         let read = if meta.size > self.settings.largest {
             Err(io::ErrorKind::FileTooLarge.into())
+        } else if meta.size > AT_ONCE && !self.may_wait {
+            Ok(None)
         } else {
             (self.take)(&file, self.settings.largest)
         };
@@ -304,19 +322,27 @@ impl Fetch<'_> {
                 let content = Content::Held(bytes.into());
                 Ok(Some((Source { coding, validators, content }, is_settled)))
             }
-            // It is too large to be held, or changes all the time: it is read as it is sent.
-            Err(error)
-                if matches!(
-                    error.kind(),
-                    io::ErrorKind::FileTooLarge | io::ErrorKind::ResourceBusy
-                ) =>
-            {
-                let validators = validators(EntityTag::of_metadata(&meta), &meta);
-                let content = Content::Open(Arc::new(OpenFile::new(file)), meta);
-                Ok(Some((Source { coding, validators, content }, true)))
+            // It is too large to be held: it is read as it is sent.
+            Err(error) if error.kind() == io::ErrorKind::FileTooLarge => {
+                Ok(Some((Self::read_later(coding, file, meta, validators), true)))
             }
-            Err(error) => Err(LoadError::Io(error)),
+            // It changes all the time, and is sent as it is by now.
+            Err(error) if error.kind() == io::ErrorKind::ResourceBusy => {
+                let meta = Meta::of(&file)?;
+                Ok(Some((Self::read_later(coding, file, meta, validators), false)))
+            }
+            Err(error) => Err(error.into()),
         }
+    }
+
+    fn read_later(
+        coding: Coding,
+        file: File,
+        meta: Meta,
+        validators: impl Fn(EntityTag, &Meta) -> Validators,
+    ) -> Source {
+        let validators = validators(EntityTag::of_metadata(&meta), &meta);
+        Source { coding, validators, content: Content::Open(Arc::new(OpenFile::new(file)), meta) }
     }
 
     fn loaded(&self, resource: Resource, keeps: bool, origins: Vec<Origin>) -> Loaded {
@@ -356,8 +382,32 @@ impl From<OpenError> for LoadError {
     }
 }
 
+/// What is open may be read with the help of another descriptor, and may be gone by then.
 impl From<io::Error> for LoadError {
     fn from(error: io::Error) -> Self {
-        Self::Io(error)
+        match Errno::from_io_error(&error) {
+            Some(known) => OpenError::from(known).into(),
+            None if error.kind() == io::ErrorKind::OutOfMemory => Self::Exhausted,
+            None => Self::Io(error),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+
+    use rustix::io::Errno;
+
+    use super::LoadError;
+
+    #[test]
+    fn what_an_open_file_fails_with_is_told_apart() {
+        let of = |error: Errno| LoadError::from(io::Error::from(error));
+        assert!(matches!(of(Errno::MFILE), LoadError::Exhausted), "503, not 500");
+        assert!(matches!(of(Errno::NOENT), LoadError::NotFound), "the folder has gone meanwhile");
+        assert!(matches!(of(Errno::IO), LoadError::Io(_)));
+        let memory = io::Error::from(io::ErrorKind::OutOfMemory);
+        assert!(matches!(LoadError::from(memory), LoadError::Exhausted));
     }
 }

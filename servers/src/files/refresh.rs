@@ -25,8 +25,9 @@ const LATE: u32 = 5;
 /// Whether what is cached can still be trusted to be so.
 #[derive(Debug, Default)]
 pub struct Freshness {
-    /// How often everything has been looked at.
-    rounds: AtomicU64,
+    /// How often anything has been looked at: a round through many files may take long on a disk
+    /// that is well.
+    looks: AtomicU64,
     is_stale: AtomicBool,
 }
 
@@ -60,12 +61,12 @@ pub fn start<W: Send + 'static>(
 
 /// Notices that nothing is looked at any more.
 fn doubt(every: Duration, freshness: &Freshness) {
-    let mut before = freshness.rounds.load(Ordering::Relaxed);
+    let mut before = freshness.looks.load(Ordering::Relaxed);
     loop {
         thread::sleep(every.saturating_mul(LATE));
-        let rounds = freshness.rounds.load(Ordering::Relaxed);
-        freshness.is_stale.store(rounds == before, Ordering::Relaxed);
-        before = rounds;
+        let looks = freshness.looks.load(Ordering::Relaxed);
+        freshness.is_stale.store(looks == before, Ordering::Relaxed);
+        before = looks;
     }
 }
 
@@ -73,6 +74,7 @@ fn doubt(every: Duration, freshness: &Freshness) {
 fn hear<W>(store: &Store<Loaded, W>, loader: &Loader) {
     let Some(watch) = loader.watch() else { return };
     let Err(error) = watch.listen(|change| forget(store, &change));
+    watch.give_up();
     warn!(%error, "changes of files are not heard of any more, and found by looking again");
     store.forget_where(|_| true);
 }
@@ -113,12 +115,23 @@ fn look_again<W>(
     for round in 0_u64.. {
         thread::sleep(every);
         let includes_watched = round % WATCHED_ONCE_IN == 0;
-        for (path, loaded) in store.values() {
-            if (includes_watched || !loaded.is_watched) && !loader.is_current(&loaded) {
-                store.forget(&path);
+        for path in store.paths() {
+            freshness.looks.fetch_add(1, Ordering::Relaxed);
+            let Some(loaded) = store.peek(&path) else { continue };
+            if (loaded.is_watched && !includes_watched) || loader.is_current(&loaded) {
+                continue;
+            }
+            store.forget(&path);
+            // It was not heard of, so what is watched may be another folder than this one.
+            if loaded.is_watched
+                && let Some(watch) = loader.watch()
+            {
+                let folder = Loader::folder_of(&path);
+                watch.end_below(folder);
+                store.forget_where(|path| is_below(path, folder));
             }
         }
         store.forget_absent();
-        freshness.rounds.store(round + 1, Ordering::Relaxed);
+        freshness.looks.fetch_add(1, Ordering::Relaxed);
     }
 }

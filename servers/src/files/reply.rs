@@ -6,7 +6,7 @@ use std::ops::Range;
 use http::StatusCode;
 use http::header::{
     CACHE_CONTROL, CONTENT_RANGE, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderName, HeaderValue,
-    LOCATION, X_CONTENT_TYPE_OPTIONS,
+    LOCATION, VARY, X_CONTENT_TYPE_OPTIONS,
 };
 
 use super::asked::Asked;
@@ -123,7 +123,8 @@ fn file<H: Handler<Body = Download>>(
     let asked = Asked::by(request);
     let coding = Accepted::choose(&asked.accept_encoding, document.codings());
     let Some(variant) = coding.and_then(|coding| document.in_coding(coding)) else {
-        return exchange.explain(StatusCode::NOT_ACCEPTABLE, "not in a coding that is accepted");
+        let vary = [(VARY, HeaderValue::from_static("Accept-Encoding"))];
+        return exchange.respond(StatusCode::NOT_ACCEPTABLE, &vary, b"");
     };
     let verdict = if asked.is_conditional() {
         evaluate(&asked, &variant.validators, exchange.time_of_day())

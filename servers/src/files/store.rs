@@ -1,19 +1,23 @@
 //! What is known of the files: a cache that all workers share, and who waits for what is on its way
 //! from the disk. It knows no disk, and of a client nothing but that it waits.
 //!
-//! The lock-free part is the common one: a path is found in one look-up. Who misses takes one lock,
-//! to find out whether somebody is fetching the file already.
+//! The common case is a hit: one look-up, which waits for nobody but who changes the same part of
+//! the cache. Who misses takes one lock more, to find out whether somebody is fetching the file.
 
 use std::collections::HashMap;
 use std::mem;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use quick_cache::sync::Cache;
-use quick_cache::{UnitWeighter, Weighter};
+use quick_cache::sync::{Cache, DefaultLifecycle};
+use quick_cache::{DefaultHashBuilder, OptionsBuilder, UnitWeighter, Weighter};
 
 /// The most clients that wait for one file. Each of them holds a connection and has a deadline, but
 /// what it left here stays until the disk answers, and a disk may never do.
 const WAITERS: usize = 4096;
+
+/// The most that wait for any file, for the same reason: some more than there are connections,
+/// since who has given up may ask again.
+const ALL_WAITERS: usize = 32_768;
 
 /// How many paths may be fetched at once, for the same reason.
 const FLIGHTS: usize = 4096;
@@ -30,6 +34,20 @@ pub trait Weigh {
     /// The bytes.
     fn weight(&self) -> u64;
 }
+
+/// The fewest of the largest values that a part of the cache has room for: with fewer, one of them
+/// would drive out all others.
+const VALUES_OF_A_PART: u64 = 8;
+
+/// The most parts: enough that as many workers as a machine has cores seldom want the same.
+const MOST_PARTS: usize = 32;
+
+/// What a file of a site takes, as a guess that may be wrong by a hundred times: the tables begin
+/// with so many places, and grow.
+const LIKELY_FILE: u64 = 64 * 1024;
+
+/// The fewest places that the tables begin with.
+const FILES: usize = 1024;
 
 #[derive(Debug, Clone)]
 struct Weights;
@@ -52,6 +70,8 @@ struct Flights<W> {
     by_path: HashMap<Box<[u8]>, Flight<W>>,
     /// How often something was forgotten.
     changes: u64,
+    /// Those who wait for any of it.
+    waiting: usize,
 }
 
 /// One path that is being fetched.
@@ -84,15 +104,17 @@ pub enum Joined<W> {
 }
 
 impl<V: Weigh, W> Store<V, W> {
-    /// A cache of at most so many bytes.
+    /// A cache of at most so many bytes, of which one value takes at most `largest`.
     #[must_use]
-    pub fn new(bytes: u64) -> Self {
-        // The tables grow with what is in them; this is only where they begin.
-        const FILES: usize = 1024;
+    pub fn new(bytes: u64, largest: u64) -> Self {
+        // It is divided into parts with a lock each, and a value must fit into one, with others.
+        let parts = bytes / largest.saturating_mul(VALUES_OF_A_PART).max(1);
+        let parts = usize::try_from(parts).unwrap_or(MOST_PARTS).clamp(1, MOST_PARTS);
+        let files = FILES.max(usize::try_from(bytes / LIKELY_FILE).unwrap_or(FILES));
         Self {
-            cache: Cache::with_weighter(FILES, bytes, Weights),
+            cache: parted(files, bytes, parts),
             absent: Cache::new(ABSENT_PATHS),
-            flights: Mutex::new(Flights { by_path: HashMap::new(), changes: 0 }),
+            flights: Mutex::new(Flights { by_path: HashMap::new(), changes: 0, waiting: 0 }),
         }
     }
 
@@ -110,16 +132,21 @@ impl<V: Weigh, W> Store<V, W> {
     /// [`Store::land`].
     pub fn join(&self, path: &[u8], waiter: W) -> Joined<W> {
         let mut flights = self.flights();
+        if flights.waiting >= ALL_WAITERS {
+            return Joined::Full(waiter);
+        }
         if let Some(flight) = flights.by_path.get_mut(path) {
             if flight.waiters.len() >= WAITERS {
                 return Joined::Full(waiter);
             }
             flight.waiters.push(waiter);
+            flights.waiting += 1;
             return Joined::Waits;
         }
         if flights.by_path.len() >= FLIGHTS {
             return Joined::Full(waiter);
         }
+        flights.waiting += 1;
         flights.by_path.insert(path.into(), Flight { waiters: vec![waiter], is_outdated: false });
         Joined::First
     }
@@ -129,6 +156,7 @@ impl<V: Weigh, W> Store<V, W> {
     pub fn land(&self, path: &[u8], outcome: Option<Option<&Arc<V>>>) -> Vec<W> {
         let mut flights = self.flights();
         let Some(flight) = flights.by_path.remove(path) else { return Vec::new() };
+        flights.waiting -= flight.waiters.len();
         // Under the lock: whoever says that the file has changed finds either the flight or what
         // came of it.
         if !flight.is_outdated {
@@ -163,6 +191,8 @@ impl<V: Weigh, W> Store<V, W> {
         if let Some(flight) = flights.by_path.get_mut(path) {
             flight.is_outdated = true;
         }
+        // What lands from here on is new; it is no harm if that is forgotten as well.
+        drop(flights);
         self.cache.remove(path);
         self.absent.remove(path);
     }
@@ -174,14 +204,23 @@ impl<V: Weigh, W> Store<V, W> {
         for (_, flight) in flights.by_path.iter_mut().filter(|(path, _)| is_meant(path)) {
             flight.is_outdated = true;
         }
+        // Looking through the whole cache takes long, and who misses waits for the lock.
+        drop(flights);
         self.cache.retain(|path, _| !is_meant(path));
         self.absent.retain(|path, ()| !is_meant(path));
     }
 
-    /// What is cached, for whoever looks whether it is still so.
+    /// The paths of what is cached, for whoever looks whether it is still so. The values are not
+    /// among them: who waits for a disk meanwhile would keep what the cache has long let go.
     #[must_use]
-    pub fn values(&self) -> Vec<(Box<[u8]>, Arc<V>)> {
-        self.cache.iter().collect()
+    pub fn paths(&self) -> Vec<Box<[u8]>> {
+        self.cache.iter().map(|(path, _)| path).collect()
+    }
+
+    /// What is cached at a path, for somebody who is no client: it does not count as a use.
+    #[must_use]
+    pub fn peek(&self, path: &[u8]) -> Option<Arc<V>> {
+        self.cache.peek(path)
     }
 
     /// Forgets which paths lead nowhere.
@@ -198,6 +237,22 @@ impl<V: Weigh, W> Store<V, W> {
     /// Nothing under the lock can panic halfway.
     fn flights(&self) -> MutexGuard<'_, Flights<W>> {
         self.flights.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A cache in so many parts.
+fn parted<V: Weigh>(files: usize, bytes: u64, parts: usize) -> Cache<Box<[u8]>, Arc<V>, Weights> {
+    let mut options = OptionsBuilder::new();
+    options.estimated_items_capacity(files).weight_capacity(bytes).shards(parts);
+    match options.build() {
+        Ok(options) => Cache::with_options(
+            options,
+            Weights,
+            DefaultHashBuilder::default(),
+            DefaultLifecycle::default(),
+        ),
+        // What is missing is given above.
+        Err(_) => Cache::with_weighter(files, bytes, Weights),
     }
 }
 
@@ -238,9 +293,10 @@ impl<V: Weigh, W> Drop for Landing<V, W> {
 
 #[cfg(test)]
 mod tests {
+    use std::cell::Cell;
     use std::sync::Arc;
 
-    use super::{FLIGHTS, Found, Joined, Landing, Store, WAITERS, Weigh};
+    use super::{ALL_WAITERS, FLIGHTS, Found, Joined, Landing, Store, WAITERS, Weigh};
 
     struct Bytes(u64);
 
@@ -261,7 +317,7 @@ mod tests {
 
     #[test]
     fn one_fetches_for_all() {
-        let files = Files::new(1 << 20);
+        let files = Files::new(1 << 20, 1 << 14);
         assert_eq!(files.join(b"a", 1), Joined::First);
         assert_eq!(files.join(b"a", 2), Joined::Waits);
         assert_eq!(files.join(b"b", 3), Joined::First);
@@ -275,7 +331,7 @@ mod tests {
 
     #[test]
     fn what_changes_on_the_way_is_not_kept() {
-        let files = Files::new(1 << 20);
+        let files = Files::new(1 << 20, 1 << 14);
         let ways: [fn(&Files); 2] =
             [|files| files.forget(b"a"), |files| files.forget_where(|_| true)];
         for forget in ways {
@@ -290,9 +346,22 @@ mod tests {
         }
     }
 
+    /// Looking through a large cache takes long.
+    #[test]
+    fn who_misses_does_not_wait_for_who_forgets() {
+        let files = Files::new(1 << 20, 1 << 14);
+        files.keep(b"a", &Arc::new(Bytes(5)), files.changes());
+        let was_free = Cell::new(None);
+        files.forget_where(|_| {
+            was_free.set(Some(files.flights.try_lock().is_ok()));
+            true
+        });
+        assert_eq!(was_free.get(), Some(true));
+    }
+
     #[test]
     fn what_was_found_before_a_change_is_not_kept_after_it() {
-        let files = Files::new(1 << 20);
+        let files = Files::new(1 << 20, 1 << 14);
         let found = Arc::new(Bytes(5));
         let ways: [fn(&Files); 2] =
             [|files| files.forget(b"a"), |files| files.forget_where(|_| false)];
@@ -310,15 +379,23 @@ mod tests {
 
     #[test]
     fn a_job_that_dies_lets_those_who_wait_go() {
-        let files = Arc::new(Files::new(1 << 20));
+        let files = Arc::new(Files::new(1 << 20, 1 << 14));
         files.join(b"a", 1);
         drop(Landing::new(&files, b"a"));
         assert_eq!(files.join(b"a", 2), Joined::First);
     }
 
     #[test]
+    fn the_largest_value_is_kept_in_the_smallest_cache_that_has_room_for_it() {
+        let files = Files::new(4 << 20, 1 << 20);
+        files.join(b"a", 1);
+        files.land(b"a", Some(Some(&Arc::new(Bytes(1 << 20)))));
+        assert_eq!(size(&files.find(b"a")), Some(1 << 20));
+    }
+
+    #[test]
     fn as_many_wait_as_may() {
-        let files = Files::new(1 << 20);
+        let files = Files::new(1 << 20, 1 << 14);
         for waiter in 0..WAITERS {
             assert_ne!(files.join(b"a", 0), Joined::Full(0), "{waiter}");
         }
@@ -327,11 +404,25 @@ mod tests {
             assert_eq!(files.join(format!("{flight}").as_bytes(), 0), Joined::First);
         }
         assert_eq!(files.join(b"one more", 7), Joined::Full(7));
+        assert_eq!(files.land(b"a", None).len(), WAITERS);
+        assert_eq!(files.join(b"one more", 7), Joined::First);
+    }
+
+    #[test]
+    fn no_more_wait_for_all_files_than_may() {
+        let files = Files::new(1 << 20, 1 << 14);
+        let wait = |number: usize| files.join(&[u8::try_from(number / WAITERS).unwrap()], 7);
+        for number in 0..ALL_WAITERS {
+            assert_ne!(wait(number), Joined::Full(7), "{number}");
+        }
+        assert_eq!(wait(ALL_WAITERS), Joined::Full(7));
+        assert_eq!(files.land(&[0], None).len(), WAITERS);
+        assert_eq!(wait(ALL_WAITERS), Joined::First);
     }
 
     #[test]
     fn the_cache_keeps_to_its_budget_and_what_is_absent_to_another() {
-        let files = Files::new(1 << 20);
+        let files = Files::new(1 << 20, 1 << 14);
         for file in 0..1000_u32 {
             let path = file.to_be_bytes();
             files.join(&path, 0);
@@ -341,7 +432,7 @@ mod tests {
             files.land(path.as_bytes(), Some(None));
             assert!(files.weight() <= 1 << 20);
         }
-        assert!(files.values().len() > 50, "{}", files.values().len());
+        assert!(files.paths().len() > 50, "{}", files.paths().len());
         let absent = || {
             let paths = (0..1000_u32).map(|file| format!("no {file}"));
             paths.filter(|path| matches!(files.find(path.as_bytes()), Found::Absent)).count()

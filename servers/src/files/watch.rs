@@ -16,6 +16,7 @@ use std::os::fd::{AsRawFd, OwnedFd};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use rustix::fs::inotify::{self, CreateFlags, ReadFlags, Reader, WatchFlags};
+use rustix::io::Errno;
 
 /// The most folders that are watched. Each takes about a kilobyte of the kernel's memory; files of
 /// others are only looked at again.
@@ -70,6 +71,8 @@ pub struct Watch {
 
 #[derive(Default)]
 struct Folders {
+    /// Nobody listens any more.
+    is_deaf: bool,
     /// A folder that links lead to has several paths.
     by_number: HashMap<i32, Vec<Box<[u8]>>>,
     by_path: HashMap<Box<[u8]>, i32>,
@@ -103,7 +106,8 @@ impl Watch {
         let Some(folder) = open() else { return Some(false) };
         // The descriptor and not the path: nobody can have put another folder in its place.
         let link = format!("/proc/self/fd/{}", folder.as_raw_fd());
-        if self.folders().by_path.len() >= FOLDERS {
+        let is_possible = |folders: &Folders| !folders.is_deaf && folders.by_path.len() < FOLDERS;
+        if !is_possible(&self.folders()) {
             return Some(false);
         }
         let added = inotify::add_watch(&self.inotify, link, MEANINGFUL);
@@ -125,6 +129,12 @@ impl Watch {
         self.folders().by_path.contains_key(path)
     }
 
+    /// Says that nobody listens any more: no folder is watched from now on.
+    pub fn give_up(&self) {
+        self.end_below(b"");
+        self.folders().is_deaf = true;
+    }
+
     /// Waits for changes and tells each, for ever.
     ///
     /// # Errors
@@ -133,7 +143,10 @@ impl Watch {
         let mut buffer = [const { MaybeUninit::uninit() }; CHANGES];
         let mut reader = Reader::new(&self.inotify, &mut buffer);
         loop {
-            let event = reader.next()?;
+            let event = match reader.next() {
+                Err(Errno::INTR) => continue,
+                event => event?,
+            };
             let events = event.events();
             if events.contains(ReadFlags::QUEUE_OVERFLOW) {
                 self.end_below(b"");
@@ -180,8 +193,9 @@ impl Watch {
         is_watched
     }
 
-    /// Watches no folder any more whose path is this or below it.
-    fn end_below(&self, path: &[u8]) {
+    /// Watches no folder any more whose path is this or below it. What is fetched meanwhile, and
+    /// taken to be watched, is to be forgotten afterwards.
+    pub(super) fn end_below(&self, path: &[u8]) {
         let mut folders = self.folders();
         folders.renames += 1;
         let Folders { by_path, by_number, .. } = &mut *folders;

@@ -129,10 +129,13 @@ impl<H: Handler> Exchange<'_, '_, H> {
     /// Answers at once with a head that was prepared and its body, or the part of it that the head
     /// speaks of. It costs less than [`Exchange::respond`], which puts the fields together anew.
     ///
-    /// # Panics
-    /// In a debug build, where the body is not as long as was prepared for.
+    /// A body that is not as long as was prepared for is answered with 500: what came behind it
+    /// would be taken for a part of it, or it for a part of the next response.
     pub fn respond_prepared(mut self, prepared: &Prepared, body: &[u8]) -> Answer<H> {
-        debug_assert_eq!(prepared.outgoing, Outgoing::Counted(body.len() as u64));
+        if prepared.outgoing != Outgoing::Counted(body.len() as u64) {
+            let why = "the head was prepared for another body";
+            return self.explain(StatusCode::INTERNAL_SERVER_ERROR, why);
+        }
         self.write_prepared(prepared);
         if !self.terms.is_head && may_have_body(prepared.status) {
             self.io.out.send(body);
@@ -506,4 +509,43 @@ fn write_name(head: &mut Vec<u8>, name: &HeaderName) {
 
 fn is_ours(name: &HeaderName) -> bool {
     [CONTENT_LENGTH, TRANSFER_ENCODING, CONNECTION, DATE].contains(name)
+}
+
+#[cfg(test)]
+mod tests {
+    use fsm_runtime::OperationError;
+    use fsm_runtime::testing::Driver;
+
+    use super::*;
+    use crate::http::{Client, Limits};
+
+    /// Answers with the path where one byte was prepared for.
+    struct Careless;
+
+    impl Handler for Careless {
+        const METHODS: &'static [Method] = &[Method::GET];
+        type Shared = ();
+        type Reply = Result<(), OperationError>;
+        type Upload = ();
+        type Body = ();
+
+        fn answer(
+            &mut self,
+            request: &Request<'_>,
+            exchange: Exchange<'_, '_, Self>,
+        ) -> Result<Answer<Self>, Refusal> {
+            let prepared = Prepared::new(StatusCode::OK, &[], 1);
+            Ok(exchange.respond_prepared(&prepared, request.path().as_bytes()))
+        }
+    }
+
+    #[test]
+    fn a_prepared_head_goes_with_its_body_only() {
+        let client = Client::new(Careless, &Limits::default().into());
+        let mut driver = Driver::<Http<Careless>>::with_shared(client, Shared::new(()));
+        driver.input(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+        assert!(driver.sent_text().starts_with("HTTP/1.1 200"), "{}", driver.sent_text());
+        driver.input(b"GET /more HTTP/1.1\r\nHost: a\r\n\r\n");
+        assert!(driver.sent_text().contains("HTTP/1.1 500"), "{}", driver.sent_text());
+    }
 }

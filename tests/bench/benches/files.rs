@@ -118,14 +118,14 @@ fn servers(load: &Load) -> io::Result<Vec<Spec>> {
     let c = Spec::c_canned().with("C", &["--body", &body]);
     let c = (load.ask.head != Head::Known).then_some(c);
     let logged = (load.ask.page == Page::Small)
-        .then(|| Spec::ours_files().with("ours, logged", &["--access-log", &log]));
+        .then(|| Spec::ours_public().with("ours, logged", &["--access-log", &log]));
     let others = [
         Spec::nginx(NGINX),
         Spec::nginx(NGINX_SENDFILE).with("nginx, sendfile", &[]),
         Spec::lighttpd(),
         Spec::h2o(),
     ];
-    Ok(c.into_iter().chain([Spec::ours_files()]).chain(logged).chain(others).collect())
+    Ok(c.into_iter().chain([Spec::ours_public()]).chain(logged).chain(others).collect())
 }
 
 fn shape(load: &Load, options: &Options) -> Shape {
@@ -189,7 +189,7 @@ fn judge(load: &Load, shape: &Shape, rows: &[Row], verdicts: &mut Verdicts) {
 
 /// Two calls and a share of a wait, none of them on the disk.
 fn judge_calls(shape: &Shape, counters: Counters, verdicts: &mut Verdicts) -> io::Result<()> {
-    let calls = counters.calls_by_name(&Spec::ours_files(), shape.counted)?;
+    let calls = counters.calls_by_name(&Spec::ours_public(), shape.counted)?;
     let share = |name: &str| {
         let of = calls.iter().filter(|(of, _)| of.starts_with(name)).map(|(_, calls)| calls);
         (!calls.is_empty()).then(|| of.sum())
@@ -213,10 +213,10 @@ fn memory(many: u64) -> io::Result<()> {
     for number in 0..many {
         fs::write(public.join(format!("{number:08}.txt")), vec![b'.'; Page::Small.length()])?;
     }
-    let heap = gather(&Spec::ours_files_counting(), many, |server| {
+    let heap = gather(&Spec::ours_public_counting(), many, |server| {
         server.ask("heap")?.parse().map_err(io::Error::other)
     })?;
-    let resident = gather(&Spec::ours_files(), many, |server| resident_bytes(server.pid()))?;
+    let resident = gather(&Spec::ours_public(), many, |server| resident_bytes(server.pid()))?;
     let title = format!("Memory of {many} cached files of 1 KiB, and of {many} idle clients");
     let heads = ["", "heap bytes of each", "resident bytes of each", "resident MiB in all"];
     let mut table = Table::new(title, &heads);

@@ -8,6 +8,8 @@ pub mod configured;
 pub mod cost;
 pub mod count;
 pub mod crowd;
+#[path = "../../src/getter.rs"]
+pub mod getter;
 pub mod heap;
 pub mod http;
 pub mod load;
@@ -16,8 +18,12 @@ pub mod peer;
 pub mod pin;
 pub mod report;
 pub mod saturate;
+#[path = "../../src/scratch.rs"]
+pub mod scratch;
 pub mod server;
 pub mod slow;
+#[path = "../../src/slow_disk.rs"]
+pub mod slow_disk;
 
 use std::time::Instant;
 

@@ -413,7 +413,7 @@ fn stream_until(address: SocketAddr, stop: &AtomicBool, moved: &AtomicU64) -> io
 
 /// The polite client shares its core with the greedy ones, and must not be measured waiting for
 /// them there.
-pub(crate) fn be_nice() -> io::Result<()> {
+pub fn be_nice() -> io::Result<()> {
     // On Linux a priority belongs to a thread, and no process means the calling one.
     Ok(setpriority_process(None, 19)?)
 }

@@ -76,20 +76,26 @@ impl Spec {
         Self::of("ours", build("fsm-tests", "http_echo")).with_one_worker()
     }
 
-    /// The server of cached files, built now and with one worker, for the files of
-    /// [`configured::public`].
+    /// Our server of cached files, built now and with one worker, for the files of a directory.
     #[must_use]
-    pub fn ours_files() -> Self {
-        let public = configured::public().map(|public| public.display().to_string());
-        let ours = Self::of("ours", build("servers", "cached-file")).with_one_worker();
-        ours.with("ours", &[public.as_deref().unwrap_or_default()])
+    pub fn ours_files(root: &Path, options: &[&str]) -> Self {
+        let mut spec = Self::of("ours", build("servers", "cached-file")).with_one_worker();
+        spec.arguments.push(root.display().to_string());
+        spec.arguments.extend(options.iter().copied().map(String::from));
+        spec
+    }
+
+    /// The same for the files of [`configured::public`].
+    #[must_use]
+    pub fn ours_public() -> Self {
+        Self::ours_files(&configured::public().unwrap_or_default(), &[])
     }
 
     /// The same with an allocator that counts.
     #[must_use]
-    pub fn ours_files_counting() -> Self {
+    pub fn ours_public_counting() -> Self {
         let program = target_directory().unwrap_or_default().join("heap_files");
-        Self { program: Ok(program), ..Self::ours_files() }
+        Self { program: Ok(program), ..Self::ours_public() }
     }
 
     /// nginx as one process, with that inside of its `server` block. `FOLDER`, `PUBLIC` and
