@@ -5,7 +5,7 @@
  * A request is over when a read ends in an empty line, which is so for clients that send one at a
  * time. An answer that the kernel does not take whole costs its client the connection.
  *
- * Usage: epoll_canned --listen 127.0.0.1:PORT
+ * Usage: epoll_canned --listen 127.0.0.1:PORT [--body BYTES]
  */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
@@ -26,12 +26,9 @@ enum {
     LIFETIME_SECONDS = 1800, /* a server that a broken bench forgot ends by itself */
 };
 
-/* As long as ours, byte for byte of the same fields. */
-static const char answer[] = "HTTP/1.1 200 OK\r\n"
-                             "Date: Sun, 06 Nov 1994 08:49:37 GMT\r\n"
-                             "Content-Type: text/plain\r\n"
-                             "Content-Length: 0\r\n"
-                             "\r\n";
+/* The fields of ours that are in every answer, and a body of dots. */
+static char *answer;
+static size_t answer_length;
 static char shared_buffer[READ_SIZE];
 
 static void fail(const char *what) {
@@ -43,7 +40,7 @@ static void fail(const char *what) {
 static bool answer_read(int fd, size_t length) {
     if (length < 4 || memcmp(shared_buffer + length - 4, "\r\n\r\n", 4) != 0)
         return true;
-    return send(fd, answer, sizeof answer - 1, MSG_NOSIGNAL) == (ssize_t)(sizeof answer - 1);
+    return send(fd, answer, answer_length, MSG_NOSIGNAL) == (ssize_t)answer_length;
 }
 
 static void serve(int fd, uint32_t events) {
@@ -101,11 +98,30 @@ static int listen_on(const char *address) {
     return fd;
 }
 
+static void prepare_answer(size_t body) {
+    char head[256];
+    int length = snprintf(head, sizeof head,
+                          "HTTP/1.1 200 OK\r\n"
+                          "Date: Sun, 06 Nov 1994 08:49:37 GMT\r\n"
+                          "Content-Type: text/plain\r\n"
+                          "Content-Length: %zu\r\n"
+                          "\r\n",
+                          body);
+    answer_length = (size_t)length + body;
+    answer = malloc(answer_length);
+    if (!answer)
+        fail("malloc");
+    memcpy(answer, head, (size_t)length);
+    memset(answer + length, '.', body);
+}
+
 int main(int count, char **arguments) {
-    if (count != 3 || strcmp(arguments[1], "--listen") != 0) {
-        fprintf(stderr, "usage: epoll_canned --listen 127.0.0.1:PORT\n");
+    bool has_body = count == 5 && strcmp(arguments[3], "--body") == 0;
+    if ((count != 3 && !has_body) || strcmp(arguments[1], "--listen") != 0) {
+        fprintf(stderr, "usage: epoll_canned --listen 127.0.0.1:PORT [--body BYTES]\n");
         return 2;
     }
+    prepare_answer(has_body ? strtoul(arguments[4], NULL, 10) : 0);
     alarm(LIFETIME_SECONDS);
     int listener = listen_on(arguments[2]);
     int epoll = epoll_create1(EPOLL_CLOEXEC);

@@ -1,8 +1,10 @@
 //! The fields of a request that decide which part of a file is sent, in which coding, or whether it
-//! is sent at all. They are found in one walk over the head; what they say is read elsewhere, and
-//! only when it is needed.
+//! is sent at all. They are found in one walk over the head, where it has any; what they say is
+//! read elsewhere, and only when it is needed.
 
 use http::Method;
+
+use crate::http::Request;
 
 /// What a request says of the file it asks for.
 ///
@@ -35,6 +37,17 @@ pub struct Lines<'a> {
 }
 
 impl<'a> Asked<'a> {
+    /// Finds them in a request. Most have been looked through already, and have none of these but
+    /// `Accept-Encoding`.
+    #[must_use]
+    pub fn by(request: &Request<'a>) -> Self {
+        if request.is_plain() {
+            let accept_encoding = request.accept_encoding().map(Lines::one).unwrap_or_default();
+            return Self { accept_encoding, ..Self::default() };
+        }
+        Self::of(request.method(), request.fields())
+    }
+
     /// Finds them among the fields of a request: `Asked::of(request.method(), request.fields())`.
     pub fn of(method: &Method, fields: impl IntoIterator<Item = (&'a str, &'a [u8])>) -> Self {
         let mut asked = Self::default();
@@ -135,6 +148,33 @@ mod tests {
         assert_eq!(Asked::of(&Method::GET, fields), expected);
         let of_head = Asked { if_range: None, range: None, ..expected };
         assert_eq!(Asked::of(&Method::HEAD, fields), of_head);
+    }
+
+    /// One field at a time, two, and the same one twice.
+    #[test]
+    fn what_was_found_already_is_what_would_be_found() {
+        let fields = [
+            "",
+            "Accept: */*\r\n",
+            "Accept-Encoding:  gzip, br \r\n",
+            "accept-encoding: zstd\r\n",
+            "RANGE: bytes=0-1\r\n",
+            "If-Match: \"a\"\r\n",
+            "If-Range: \"a\"\r\n",
+            "if-none-match: \"a\"\r\n",
+            "If-Modified-Since: a\r\n",
+            "IF-UNMODIFIED-SINCE: a\r\n",
+        ];
+        for method in ["GET", "HEAD"] {
+            for first in fields {
+                for second in fields {
+                    let head = format!("{method} / HTTP/1.1\r\nHost: a\r\n{first}{second}\r\n");
+                    let request = Request::again(head.as_bytes()).expect("a request");
+                    let found = Asked::of(request.method(), request.fields());
+                    assert_eq!(Asked::by(&request), found, "{head}");
+                }
+            }
+        }
     }
 
     #[test]

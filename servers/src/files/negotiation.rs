@@ -4,6 +4,7 @@
 use std::array;
 
 use http::HeaderValue;
+use memchr::memchr;
 
 use super::asked::Lines;
 
@@ -117,6 +118,17 @@ impl Accepted {
         if field.is_present() { Self::parse(field).unwrap_or(Self::PLAIN) } else { Self::PLAIN }
     }
 
+    /// The coding to send by an `Accept-Encoding` field, as [`Accepted::best_of`]. Where there is
+    /// nothing but the file itself it is seldom read: without a weight nothing is refused.
+    #[must_use]
+    pub fn choose(field: &Lines<'_>, there: Codings) -> Option<Coding> {
+        let has_weights = || field.iter().any(|line| memchr(b';', line).is_some());
+        if there == Codings::NONE.and(Coding::Identity) && !has_weights() {
+            return Some(Coding::Identity);
+        }
+        Self::of(field).best_of(there)
+    }
+
     /// Nothing where the field is not written as RFC 9110 12.5.3 says.
     fn parse(field: &Lines<'_>) -> Option<Self> {
         let mut named = [None; 4];
@@ -188,11 +200,23 @@ fn thousandths(text: &[u8]) -> Option<u16> {
 
 /// RFC 9110 5.6.2. It is enough to tell names from what cannot be one.
 fn is_token(text: &[u8]) -> bool {
-    !text.is_empty()
-        && text
-            .iter()
-            .all(|byte| byte.is_ascii_graphic() && !br#""(),/:;<=>?@[\]{}"#.contains(byte))
+    !text.is_empty() && text.iter().all(|byte| IN_TOKEN[usize::from(*byte)])
 }
+
+/// Every browser sends the field with every request, so that its bytes are looked up.
+const IN_TOKEN: [bool; 256] = {
+    let mut table = [false; 256];
+    let mut byte = 0_u8;
+    while byte < 128 {
+        let is_delimiter = matches!(
+            byte,
+            b'"' | b'('..=b')' | b',' | b'/' | b':'..=b'@' | b'['..=b']' | b'{' | b'}'
+        );
+        table[byte as usize] = byte.is_ascii_graphic() && !is_delimiter;
+        byte += 1;
+    }
+    table
+};
 
 #[cfg(test)]
 mod tests {
@@ -207,6 +231,7 @@ mod tests {
     fn assert_best(field: &str, there: &[Coding], best: Option<Coding>) {
         let there = there.iter().copied().collect();
         assert_eq!(of(field).best_of(there), best, "{field}");
+        assert_eq!(Accepted::choose(&Lines::one(field.as_bytes()), there), best, "{field}");
     }
 
     #[track_caller]
@@ -318,6 +343,15 @@ mod tests {
         }
         // Not even what can be read of it.
         assert_best("identity;q=0, gzip;q=x", &[Identity, Gzip], Some(Identity));
+    }
+
+    #[test]
+    fn delimiters_are_in_no_token() {
+        for byte in 0..=u8::MAX {
+            let is_delimiter = br#""(),/:;<=>?@[\]{}"#.contains(&byte);
+            assert_eq!(is_token(&[byte]), byte.is_ascii_graphic() && !is_delimiter, "{byte}");
+        }
+        assert!(!is_token(b""));
     }
 
     #[test]

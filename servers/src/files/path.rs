@@ -147,26 +147,18 @@ impl<'a> FilePath<'a> {
 
 /// Tells whether a path stands for itself: most do.
 fn is_plain(below: &[u8]) -> bool {
-    let mut is_start = true;
-    let mut name = 0;
+    let mut before = b'/';
     for &byte in below {
         match byte {
-            b'/' | b'.' if is_start => return false,
+            b'/' | b'.' if before == b'/' => return false,
             b'%' | b'\\' | 0..=0x1F | 0x7F => return false,
-            b'/' => {
-                is_start = true;
-                name = 0;
-            }
-            _ => {
-                is_start = false;
-                name += 1;
-                if name > LONGEST_NAME {
-                    return false;
-                }
-            }
+            _ => before = byte,
         }
     }
-    below.len() <= LONGEST_PATH
+    // In a path that is as short as a name all names are short.
+    let is_long = |name: &[u8]| name.len() > LONGEST_NAME;
+    below.len() <= LONGEST_NAME
+        || below.len() <= LONGEST_PATH && !below.split(|byte| *byte == b'/').any(is_long)
 }
 
 /// Decodes the escapes and takes out what names nothing. Empty segments go first, as in the paths

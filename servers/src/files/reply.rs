@@ -120,14 +120,18 @@ fn file<H: Handler<Body = Download>>(
     Query { request, is_stale, .. }: Query<'_>,
     exchange: Exchange<'_, '_, H>,
 ) -> Answer<H> {
-    let asked = Asked::of(request.method(), request.fields());
-    let accepted = Accepted::of(&asked.accept_encoding);
-    let coding = accepted.best_of(document.codings());
+    let asked = Asked::by(request);
+    let coding = Accepted::choose(&asked.accept_encoding, document.codings());
     let Some(variant) = coding.and_then(|coding| document.in_coding(coding)) else {
         let vary = [(VARY, HeaderValue::from_static("Accept-Encoding"))];
         return exchange.respond(StatusCode::NOT_ACCEPTABLE, &vary, b"");
     };
-    match evaluate(&asked, &variant.validators, exchange.time_of_day()) {
+    let verdict = if asked.is_conditional() {
+        evaluate(&asked, &variant.validators, exchange.time_of_day())
+    } else {
+        Verdict::Proceed
+    };
+    match verdict {
         Verdict::Proceed => match select(asked.range, variant.content.length()) {
             Selection::Whole if is_stale => {
                 let length = variant.content.length();

@@ -64,6 +64,8 @@ pub struct Request<'a> {
     fields_at: usize,
     referer: Option<&'a [u8]>,
     user_agent: Option<&'a [u8]>,
+    accept_encoding: Option<&'a [u8]>,
+    is_plain: bool,
     pub(super) is_http10: bool,
     pub(super) length: BodyLength,
     pub(super) persists: bool,
@@ -182,6 +184,8 @@ impl<'a> Request<'a> {
                 fields_at,
                 referer: fields.referer,
                 user_agent: fields.user_agent,
+                accept_encoding: fields.accept_encoding,
+                is_plain: fields.is_plain,
                 is_http10,
                 length: fields.length(is_http10)?,
                 persists: fields.persists(is_http10),
@@ -247,6 +251,20 @@ impl<'a> Request<'a> {
     #[must_use]
     pub fn user_agent(&self) -> Option<&'a [u8]> {
         self.user_agent
+    }
+
+    /// The first `Accept-Encoding`, found already too.
+    #[must_use]
+    pub fn accept_encoding(&self) -> Option<&'a [u8]> {
+        self.accept_encoding
+    }
+
+    /// Tells whether it asks for all of what is there, whatever the client has of it: it has no
+    /// `Range`, none of the conditions of RFC 9110 13.1, and no second `Accept-Encoding`. Then
+    /// nobody needs to look for these among its fields.
+    #[must_use]
+    pub fn is_plain(&self) -> bool {
+        self.is_plain
     }
 
     /// The first line as it was sent: method, target and version, without its end.
@@ -323,9 +341,12 @@ struct Framers<'a> {
     closes: bool,
     keeps_alive: bool,
     expectation: Expectation,
-    // They frame nothing, but every log asks for them, and here they cost next to nothing.
+    // They frame nothing, but every log or server of files asks for them, and here they cost next
+    // to nothing.
     referer: Option<&'a [u8]>,
     user_agent: Option<&'a [u8]>,
+    accept_encoding: Option<&'a [u8]>,
+    is_plain: bool,
 }
 
 impl<'a> Framers<'a> {
@@ -340,6 +361,8 @@ impl<'a> Framers<'a> {
             expectation: Expectation::Nothing,
             referer: None,
             user_agent: None,
+            accept_encoding: None,
+            is_plain: true,
         };
         for field in fields {
             found.note(field.name, field.value)?;
@@ -374,6 +397,15 @@ impl<'a> Framers<'a> {
                 self.user_agent = self.user_agent.or(Some(value.trim_ascii()));
                 Ok(())
             }
+            15 if is("accept-encoding") => {
+                self.is_plain &= self.accept_encoding.is_none();
+                self.accept_encoding = self.accept_encoding.or(Some(value.trim_ascii()));
+                Ok(())
+            }
+            5 if is("range") => {
+                self.is_plain = false;
+                Ok(())
+            }
             12 if is("content-type") => {
                 if std::mem::replace(&mut self.has_type, true) {
                     return Err(Refusal::malformed("more than one Content-Type"));
@@ -390,6 +422,10 @@ impl<'a> Framers<'a> {
             // these would be the same as the real ones.
             14 | 17 if is_lookalike(name) => {
                 Err(Refusal::malformed("a name that passes for a length behind a gateway"))
+            }
+            8 | 13 | 17 | 19 if name.as_bytes()[..3].eq_ignore_ascii_case(b"if-") => {
+                self.is_plain = false;
+                Ok(())
             }
             _ => Ok(()),
         }

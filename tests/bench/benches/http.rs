@@ -4,11 +4,11 @@
 use std::{fs, io, process::ExitCode};
 
 use fsm_bench::{
+    configured,
     cost::{Row, Shape, measure, total},
     count::Counters,
-    http::Head,
+    http::{Ask, Head},
     load::Work,
-    nginx,
     options::Options,
     pin,
     report::{Table, Verdicts, divide, figure, ratio},
@@ -56,7 +56,7 @@ fn main() -> io::Result<ExitCode> {
         }
     }
     // It may never have been written to.
-    let _ = fs::remove_dir_all(nginx::folder()?);
+    let _ = fs::remove_dir_all(configured::folder()?);
     Ok(verdicts.finish(options.check))
 }
 
@@ -67,7 +67,8 @@ fn servers() -> Vec<Spec> {
 }
 
 fn shape(head: Head, title: &'static str, options: &Options) -> Shape {
-    let work = |at_once, count| Work::Http { connections: CONNECTIONS, at_once, head, count };
+    let ask = Ask::empty(head);
+    let work = |at_once, count| Work::Http { connections: CONNECTIONS, at_once, ask, count };
     Shape {
         title,
         work: work(CONNECTIONS, options.amount(50_000)),

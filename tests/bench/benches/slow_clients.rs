@@ -10,10 +10,10 @@ use std::{
 };
 
 use fsm_bench::{
+    configured,
     count::quotas,
-    http::{Head, Requester},
+    http::{Ask, Head, Requester},
     load::Latencies,
-    nginx,
     options::Options,
     pin,
     report::{Table, Verdicts, divide, figure, median},
@@ -71,8 +71,8 @@ fn main() -> io::Result<ExitCode> {
     let options = Options::from_command_line();
     pin::raise_open_files()?;
     pin::client()?;
-    fs::create_dir_all(nginx::folder()?)?;
-    fs::write(nginx::folder()?.join("long"), vec![b'.'; LONG])?;
+    fs::create_dir_all(configured::folder()?)?;
+    fs::write(configured::folder()?.join("long"), vec![b'.'; LONG])?;
     let mut peers = peers();
     let servers: Vec<Option<Server>> = peers
         .iter()
@@ -86,7 +86,7 @@ fn main() -> io::Result<ExitCode> {
         }
     }
     servers.into_iter().flatten().try_for_each(Server::stop)?;
-    fs::remove_dir_all(nginx::folder()?)?;
+    fs::remove_dir_all(configured::folder()?)?;
     print(&peers);
     let mut verdicts = Verdicts::default();
     judge(&peers[0].rounds, &mut verdicts);
@@ -135,7 +135,7 @@ fn round(server: &Server, paths: Paths) -> io::Result<Round> {
 
 /// One request after the other until the end. Answers the p99 in microseconds.
 fn good_client(server: &Server, end: &AtomicBool) -> io::Result<f64> {
-    let mut client = Requester::connect(server.address, Head::Short)?;
+    let mut client = Requester::connect(server.address, Ask::empty(Head::Short))?;
     let (mut times, mut buffer) = (Vec::new(), vec![0; 4096]);
     while !end.load(Ordering::Relaxed) {
         let begun = fsm_bench::now();

@@ -6,13 +6,14 @@
 //! what is derived from them is called derived. Every count is a slope: a run with N lines and one
 //! with 2N, subtracted and divided, so that starting, connecting and ending cost nothing.
 
-use std::{fs, io, path::Path, path::PathBuf, process::Command};
+use std::{collections::HashMap, fs, io, path::Path, path::PathBuf, process::Command};
 
 use clap::ValueEnum;
 use rustix::process::Pid;
 
 use crate::{
     bursts::Crowd,
+    http::Ask,
     load::Work,
     server::{Spec, is_installed, target_directory},
 };
@@ -68,7 +69,8 @@ impl Counters {
             (true, _) => "instructions by hardware counters (perf)",
             (false, true) => {
                 "user instructions by callgrind, exact (no hardware counters here; the kernel's \
-                 are not counted, nor the vDSO's, whose clock reads become system calls)"
+                 are not counted, nor the vDSO's, whose clock reads become system calls; a `rep \
+                 movsb` of the C library counts as nothing)"
             }
             (false, false) => "no instructions (neither hardware counters nor valgrind)",
         };
@@ -125,6 +127,20 @@ impl Counters {
         let twice = strace_total(spec, work.with_lines(2 * work.lines()))?;
         Ok(slope(Some(once), Some(twice), work))
     }
+
+    /// How often a line has each system call made, by its name; nothing without strace.
+    pub fn calls_by_name(&self, spec: &Spec, work: Work) -> io::Result<Vec<(String, f64)>> {
+        if !self.strace {
+            return Ok(Vec::new());
+        }
+        let once = strace_calls(&strace_table(spec, work)?);
+        let twice = strace_calls(&strace_table(spec, work.with_lines(2 * work.lines()))?);
+        let slope = |(name, calls): (String, f64)| {
+            let before = once.get(&name).copied().unwrap_or(0.0);
+            (name, (calls - before) / work.lines() as f64)
+        };
+        Ok(twice.into_iter().filter(|(name, _)| name != "total").map(slope).collect())
+    }
 }
 
 fn slope(once: Option<f64>, twice: Option<f64>, work: Work) -> Option<f64> {
@@ -142,9 +158,10 @@ fn load_command(address: std::net::SocketAddr, work: Work) -> io::Result<Vec<Str
             words.push(lines.to_string());
             words.extend([connections, depth, at_once].map(|it| it.to_string()));
         }
-        Work::Http { connections, at_once, head, count } => {
-            let head = head.to_possible_value().map(|it| it.get_name().to_owned());
-            words.extend(["http".to_owned(), head.unwrap_or_default(), count.to_string()]);
+        Work::Http { connections, at_once, ask: Ask { head, page }, count } => {
+            let [head, page] = [head.to_possible_value(), page.to_possible_value()]
+                .map(|it| it.map(|it| it.get_name().to_owned()).unwrap_or_default());
+            words.extend(["http".to_owned(), head, page, count.to_string()]);
             words.extend([connections, at_once].map(|it| it.to_string()));
         }
     }
@@ -178,10 +195,54 @@ fn perf_counts(pid: Option<Pid>, command: &[String]) -> io::Result<Cost> {
 fn callgrind_total(spec: &Spec, idle: usize, work: Work) -> io::Result<f64> {
     let output = scratch("callgrind")?;
     let file = format!("--callgrind-out-file={}", output.display());
-    run_under(spec, &["valgrind", "--quiet", "--tool=callgrind", &file], idle, work)?;
+    let tool = ["valgrind", "--quiet", "--tool=callgrind", "--dump-instr=yes", &file];
+    run_under(spec, &[&tool[..], &PLAIN].concat(), idle, work)?;
     let text = fs::read_to_string(&output)?;
     fs::remove_file(&output)?;
-    instructions_in(&text).ok_or_else(|| io::Error::other("callgrind wrote no total"))
+    let total = instructions_in(&text);
+    let total = total.ok_or_else(|| io::Error::other("callgrind wrote no total"))?;
+    Ok(total - repeated_in(&text))
+}
+
+/// Every position and name in callgrind's file is written out.
+const PLAIN: [&str; 2] = ["--compress-pos=no", "--compress-strings=no"];
+
+/// The bytes that were copied by `rep movsb`, which callgrind counts as an instruction for each
+/// byte, and the processor as one for all of them.
+///
+/// The C library copies so from a few thousand bytes on. Which of its instructions are such is read
+/// from its file, at the address that callgrind gives. Where a linker has put them elsewhere
+/// nothing is taken off.
+fn repeated_in(text: &str) -> f64 {
+    const REP_MOVSB: [u8; 2] = [0xF3, 0xA4];
+    let (mut libc, mut is_libc, mut is_call) = (Vec::new(), false, false);
+    let mut repeated = 0.0;
+    for line in text.lines() {
+        if let Some(object) = line.strip_prefix("ob=") {
+            is_libc = object.contains("/libc.so") || object.contains("/libc-");
+            if is_libc && libc.is_empty() {
+                libc = fs::read(object).unwrap_or_default();
+            }
+        }
+        // The line behind a call says what the called function took, and is not of this place.
+        if is_libc
+            && !is_call
+            && let Some((at, count)) = cost_in(line)
+        {
+            let is_it = libc.get(at..at + REP_MOVSB.len()) == Some(&REP_MOVSB[..]);
+            repeated += if is_it { count } else { 0.0 };
+        }
+        is_call = line.starts_with("calls=");
+    }
+    repeated
+}
+
+/// The address of an instruction and how often it was executed: "0x152d8a 598 65767", with a line
+/// of the source between them.
+fn cost_in(line: &str) -> Option<(usize, f64)> {
+    let mut words = line.strip_prefix("0x")?.split(' ');
+    let at = usize::from_str_radix(words.next()?, 16).ok()?;
+    Some((at, words.nth(1)?.parse().ok()?))
 }
 
 /// The total in a file that callgrind wrote.
@@ -213,7 +274,24 @@ pub fn instructions_of(program: &Path, arguments: &[String]) -> io::Result<f64> 
     instructions_in(&text).ok_or_else(|| io::Error::other("callgrind wrote no total"))
 }
 
+/// The total in a table of `strace -c`, whose last line reads
+/// "100.00    0.123456          12      9876        12 total".
 fn strace_total(spec: &Spec, work: Work) -> io::Result<f64> {
+    let calls = strace_calls(&strace_table(spec, work)?);
+    let total = calls.into_iter().find(|(name, _)| name == "total").map(|(_, calls)| calls);
+    total.ok_or_else(|| io::Error::other("strace wrote no total"))
+}
+
+/// How often each call was made.
+fn strace_calls(table: &str) -> HashMap<String, f64> {
+    let call = |line: &str| {
+        let words: Vec<&str> = line.split_whitespace().collect();
+        Some(((*words.last()?).to_owned(), words.get(3)?.parse().ok()?))
+    };
+    table.lines().filter_map(call).collect()
+}
+
+fn strace_table(spec: &Spec, work: Work) -> io::Result<String> {
     let output = scratch("strace")?;
     let file = output.display().to_string();
     // With -D the child is the server itself and strace stands aside, so it writes a moment after
@@ -222,10 +300,7 @@ fn strace_total(spec: &Spec, work: Work) -> io::Result<f64> {
     std::thread::sleep(STRACE_WRITES);
     let text = fs::read_to_string(&output)?;
     fs::remove_file(&output)?;
-    // The last line reads "100.00    0.123456          12      9876        12 total".
-    let total = text.lines().rev().find(|line| line.ends_with("total"));
-    let calls = total.and_then(|line| line.split_whitespace().nth(3)?.parse().ok());
-    calls.ok_or_else(|| io::Error::other("strace wrote no total"))
+    Ok(text)
 }
 
 fn run_under(spec: &Spec, tool: &[&str], idle: usize, work: Work) -> io::Result<()> {

@@ -4,6 +4,7 @@
 pub mod bursts;
 #[path = "../../src/code_lines.rs"]
 pub mod code_lines;
+pub mod configured;
 pub mod cost;
 pub mod count;
 pub mod crowd;
@@ -12,7 +13,6 @@ pub mod getter;
 pub mod heap;
 pub mod http;
 pub mod load;
-pub mod nginx;
 pub mod options;
 pub mod peer;
 pub mod pin;

@@ -15,7 +15,7 @@ use std::{
 use rustix::{event::epoll, process::setpriority_process};
 
 use crate::{
-    http::{Head, Requester},
+    http::{Ask, Requester},
     server::warm_up,
 };
 
@@ -55,7 +55,7 @@ pub enum Work {
         /// How many of them wait for an answer at the same moment.
         at_once: usize,
         /// What is asked.
-        head: Head,
+        ask: Ask,
         /// How many requests in all.
         count: u64,
     },
@@ -79,8 +79,8 @@ impl Work {
                 Self::Lines { connections, depth, at_once, lines }
             }
             Self::Requests { .. } => Self::Requests { count: lines },
-            Self::Http { connections, at_once, head, .. } => {
-                Self::Http { connections, at_once, head, count: lines }
+            Self::Http { connections, at_once, ask, .. } => {
+                Self::Http { connections, at_once, ask, count: lines }
             }
         }
     }
@@ -93,8 +93,8 @@ impl Work {
                 let mut clients = connect(address, connections)?;
                 ask_all(&mut clients, depth, at_once, lines)
             }
-            Self::Http { connections, at_once, head, count } => {
-                let clients = (0..connections).map(|_| Requester::connect(address, head));
+            Self::Http { connections, at_once, ask, count } => {
+                let clients = (0..connections).map(|_| Requester::connect(address, ask));
                 ask_all(&mut clients.collect::<io::Result<Vec<_>>>()?, 1, at_once, count)
             }
         }
@@ -105,8 +105,8 @@ impl Work {
     pub fn warm_up(self, address: SocketAddr) -> io::Result<()> {
         match self {
             Self::Lines { .. } | Self::Requests { .. } => warm_up(address),
-            Self::Http { head, .. } => {
-                Requester::connect(address, head)?.exchange(&mut vec![0; READ_SIZE])
+            Self::Http { ask, .. } => {
+                Requester::connect(address, ask)?.exchange(&mut vec![0; READ_SIZE])
             }
         }
     }

@@ -13,7 +13,10 @@ use std::{
 
 use rustix::process::{Pid, Signal, kill_process};
 
-use crate::{nginx, pin};
+use crate::{
+    configured::{self, Configured},
+    pin,
+};
 
 /// Valgrind takes about a second to start a server; a loaded machine some more.
 const START: Duration = Duration::from_secs(60);
@@ -37,8 +40,8 @@ pub struct Spec {
     pub arguments: Vec<String>,
     /// Where its standard error goes, if not to the bench's own.
     pub stderr: Option<PathBuf>,
-    /// What nginx is configured with, if it is that; it takes no address and says none.
-    site: Option<&'static str>,
+    /// How it is configured, if that is done by a file; it takes no address then and says none.
+    configured: Option<Configured>,
 }
 
 impl Spec {
@@ -82,10 +85,47 @@ impl Spec {
         spec
     }
 
-    /// nginx as one process, with that inside of its `server` block (see [`nginx`]).
+    /// The same for the files of [`configured::public`].
+    #[must_use]
+    pub fn ours_public() -> Self {
+        Self::ours_files(&configured::public().unwrap_or_default(), &[])
+    }
+
+    /// The same with an allocator that counts.
+    #[must_use]
+    pub fn ours_public_counting() -> Self {
+        let program = target_directory().unwrap_or_default().join("heap_files");
+        Self { program: Ok(program), ..Self::ours_public() }
+    }
+
+    /// nginx as one process, with that inside of its `server` block. `FOLDER`, `PUBLIC` and
+    /// `ADDRESS` in it are replaced by what they are.
     #[must_use]
     pub fn nginx(site: &'static str) -> Self {
-        Self { site: Some(site), ..Self::of("nginx", nginx::program()) }
+        Self::configured(Configured::Nginx(site))
+    }
+
+    /// lighttpd as one process, for the files of [`configured::public`].
+    #[must_use]
+    pub fn lighttpd() -> Self {
+        Self::configured(Configured::Lighttpd)
+    }
+
+    /// h2o with one thread, for the same files.
+    #[must_use]
+    pub fn h2o() -> Self {
+        Self::configured(Configured::H2o)
+    }
+
+    fn configured(how: Configured) -> Self {
+        Self { configured: Some(how), ..Self::of(how.name(), how.program()) }
+    }
+
+    /// Under another name, with more on its command line.
+    #[must_use]
+    pub fn with(self, name: &'static str, words: &[&str]) -> Self {
+        let arguments = self.arguments.into_iter().chain(words.iter().map(ToString::to_string));
+        Self { name, arguments: arguments.collect(), ..self }
     }
 
     /// Our echo server with an allocator that counts, and one worker.
@@ -101,7 +141,7 @@ impl Spec {
     }
 
     fn of(name: &'static str, program: Result<PathBuf, String>) -> Self {
-        Self { name, program, arguments: Vec::new(), stderr: None, site: None }
+        Self { name, program, arguments: Vec::new(), stderr: None, configured: None }
     }
 
     /// Starts it under `wrapper` (a tool that ends in running the command given to it), or plainly.
@@ -115,8 +155,8 @@ impl Spec {
         }
         words.extend_from_slice(wrapper);
         words.push(program.display().to_string());
-        let nginx = self.site.map(nginx::configure).transpose()?;
-        match &nginx {
+        let configured = self.configured.map(Configured::configure).transpose()?;
+        match &configured {
             Some(start) => words.extend_from_slice(&start.words),
             None => words.extend(["--listen", "127.0.0.1:0"].map(String::from)),
         }
@@ -138,9 +178,9 @@ impl Spec {
             name: self.name,
             stderr: self.stderr.clone(),
         };
-        server.address = match nginx {
+        server.address = match configured {
             Some(start) => {
-                nginx::wait_until_ready(start.address, START)?;
+                configured::wait_until_ready(start.address, START)?;
                 start.address
             }
             None => server.wait_until_ready()?,

@@ -3,7 +3,11 @@
 
 use std::{io, path::Path};
 
-use fsm_bench::{http::Head, load::Work, server::Spec};
+use fsm_bench::{
+    http::{Ask, Head},
+    load::Work,
+    server::Spec,
+};
 
 #[test]
 fn peers_answer_every_request_with_an_empty_200() -> io::Result<()> {
@@ -17,7 +21,8 @@ fn peers_answer_every_request_with_an_empty_200() -> io::Result<()> {
         let server = spec.start(&[])?;
         for head in [Head::Short, Head::Browser] {
             for at_once in [8, 64] {
-                Work::Http { connections: 64, at_once, head, count: 1_000 }.run(server.address)?;
+                let ask = Ask::empty(head);
+                Work::Http { connections: 64, at_once, ask, count: 1_000 }.run(server.address)?;
             }
         }
         server.stop()?;
@@ -27,7 +32,7 @@ fn peers_answer_every_request_with_an_empty_200() -> io::Result<()> {
 
 #[test]
 fn a_browsers_request_is_as_long_as_one() {
-    let text = Head::Browser.text(([127, 0, 0, 1], 8080).into());
+    let text = Ask::empty(Head::Browser).text(([127, 0, 0, 1], 8080).into());
     assert_eq!(text.lines().count() - 2, 10, "fields");
     assert!((450..550).contains(&text.len()), "{} bytes", text.len());
 }

@@ -3,7 +3,11 @@
 use std::{io, net::SocketAddr};
 
 use clap::{Parser, Subcommand};
-use fsm_bench::{http::Head, load::Work, pin};
+use fsm_bench::{
+    http::{Ask, Head, Page},
+    load::Work,
+    pin,
+};
 
 /// Sends lines to an echo server and checks what comes back.
 #[derive(Parser)]
@@ -21,7 +25,7 @@ enum Load {
     /// One connection for each line
     Requests { count: u64 },
     /// Requests of HTTP on connections that stay open
-    Http { head: Head, count: u64, connections: usize, at_once: usize },
+    Http { head: Head, page: Page, count: u64, connections: usize, at_once: usize },
 }
 
 fn main() -> io::Result<()> {
@@ -32,8 +36,8 @@ fn main() -> io::Result<()> {
             Work::Lines { connections, depth, at_once, lines }
         }
         Load::Requests { count } => Work::Requests { count },
-        Load::Http { head, count, connections, at_once } => {
-            Work::Http { connections, at_once, head, count }
+        Load::Http { head, page, count, connections, at_once } => {
+            Work::Http { connections, at_once, ask: Ask { head, page }, count }
         }
     };
     work.run(options.address)
