@@ -197,6 +197,9 @@ impl Handler for CachedFile {
     }
 }
 
+/// The most entries of a list that is drawn at once, even where the pool has no time for it.
+const SHORT_LIST: usize = 100;
+
 const FORGOTTEN: Refusal =
     Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, "the request was forgotten while it waited");
 
@@ -218,8 +221,9 @@ impl CachedFile {
         query: Query<'_>,
         exchange: Exchange<'_, '_, Self>,
     ) -> Answer<Self> {
-        if !matches!(loaded.resource, Resource::Listing(_)) {
-            return reply::with(&loaded.resource, query, exchange);
+        match &loaded.resource {
+            Resource::Listing(entries) if entries.len() > SHORT_LIST => {}
+            resource => return reply::with(resource, query, exchange),
         }
         // Ten thousand names take longer to put in order than others should have to wait.
         self.waiting = query.request.bytes().into();
@@ -385,7 +389,8 @@ pub struct Options {
     /// How many bytes of files are kept in memory
     #[arg(long, value_name = "BYTES", default_value_t = 256 << 20)]
     cache: u64,
-    /// The largest file that is kept in memory, in bytes; larger ones are read as they are sent
+    /// The largest file that is kept in memory, in bytes; larger ones are read as they are sent, and
+    /// the connection ends if they change meanwhile
     #[arg(long, value_name = "BYTES", default_value_t = 1 << 20)]
     max_object: u64,
     /// How often files are looked at again of whose changes nothing is heard

@@ -17,7 +17,9 @@ use std::time::Duration;
 use fsm_runtime::{Io, Machine, Peer, Server, ServerError};
 use http::{Method, StatusCode};
 
+mod absorption;
 mod body;
+mod body_writer;
 mod date;
 mod exchange;
 mod handler;
@@ -26,16 +28,17 @@ mod limits;
 mod refusal;
 mod target;
 
+pub use absorption::{Absorbed, Absorption};
 pub use body::{Body, Framing};
-pub use exchange::{
-    Absorbed, Absorption, Answer, BodyWriter, Exchange, Field, Prepared, Shared, Written,
-};
+pub use body_writer::{BodyWriter, Written};
+pub use exchange::{Answer, Exchange, Field, Prepared, Shared};
 pub use handler::{Handler, Incoming, Outgoing};
 pub use head::{HeadLimits, Heads, MOST_FIELDS, Request};
 pub use limits::Limits;
 pub use refusal::Refusal;
 
-use exchange::{Answered, Progress, Terms};
+use body_writer::Progress;
+use exchange::{Answered, Terms};
 use head::Expectation;
 use limits::BODY_STEP;
 

@@ -4,7 +4,9 @@ use std::time::SystemTime;
 
 use http::Method;
 
-use super::exchange::{Absorbed, Absorption, Answer, BodyWriter, Exchange, Written};
+use super::absorption::{Absorbed, Absorption};
+use super::body_writer::{BodyWriter, Written};
+use super::exchange::{Answer, Exchange};
 use super::head::Request;
 use super::refusal::Refusal;
 
