@@ -838,3 +838,50 @@ fn the_first_rule_that_fits_is_the_cache_control() {
     }
     assert_eq!(site.get("/none", &[]).field("cache-control"), None);
 }
+
+#[test]
+fn a_directory_is_listed_where_that_was_asked_for() {
+    let mut site = Site::new();
+    site.write("folder/b & c.txt", "12345");
+    site.write("folder/a.txt", "1");
+    site.write("folder/.hidden", "");
+    site.write("folder/below/d.txt", "");
+    site.write("index/index.html", "an index");
+    assert_eq!(site.status("/folder/"), 404);
+    site.restart(&["--list"]);
+    let page = site.get("/folder/", &[]);
+    assert_eq!((page.status, page.field("cache-control")), (200, Some("no-cache")));
+    assert_eq!(page.field("content-type"), Some("text/html; charset=utf-8"));
+    assert!(page.field("content-security-policy").unwrap().starts_with("default-src 'none'"));
+    let at = |text: &str| page.text().find(text).unwrap_or_else(|| panic!("no {text}"));
+    assert!(at("below/") < at("a.txt") && at("a.txt") < at("b%20%26%20c.txt"));
+    assert!(!page.text().contains(".hidden") && page.text().contains("b &amp; c.txt"));
+    let sorted = site.get("/folder/?sort=size&order=desc", &[]);
+    let names = ["b%20%26%20c.txt", "a.txt"].map(|name| sorted.text().find(name));
+    assert!(names[0] < names[1], "{names:?}");
+    let json = site.get("/folder/?format=json", &[]);
+    assert_eq!(json.field("content-type"), Some("application/json"));
+    assert!(
+        json.text().contains(r#""name":"b & c.txt","type":"file","size":5"#),
+        "{}",
+        json.text()
+    );
+    assert_eq!(site.get("/folder", &[]).field("location"), Some("/folder/"));
+    assert_eq!(site.get("/index/", &[]).text(), "an index");
+    site.restart(&["--list", "--hidden"]);
+    assert!(site.get("/folder/", &[]).text().contains(".hidden"));
+}
+
+/// More entries than are put in order while others wait.
+#[test]
+fn a_long_list_is_drawn_by_the_pool() {
+    let site = Site::with(&["--list"]);
+    for number in 0..150 {
+        site.write(&format!("{number}.txt"), "");
+    }
+    let page = site.get("/", &[]);
+    assert!((0..150).all(|number| page.text().contains(&format!("{number}.txt"))));
+    let mut driver = site.driver();
+    driver.input(request("GET", "/", &[]).as_bytes());
+    assert_eq!((driver.state(), driver.operations()), ("Working", 1));
+}

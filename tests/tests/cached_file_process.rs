@@ -10,6 +10,7 @@ use fsm_tests::clock::Stopwatch;
 use fsm_tests::response::{Cut, Response, Visitor};
 use fsm_tests::scratch::Scratch;
 use rustix::fs::{CWD, FileType, Mode, mknodat};
+use rustix::process::Signal;
 
 const CACHED_FILE: &str = env!("CARGO_BIN_EXE_watched_cached_file");
 
@@ -183,5 +184,52 @@ fn a_large_file_is_sent_in_parts_on_one_connection() {
         let response = visitor.ask(&format!("GET /large.bin HTTP/1.1\r\nHost: a\r\n{range}\r\n"));
         assert_eq!(response.status, 206);
         assert_eq!(response.body, content[from..=to], "{from}-{to}");
+    }
+}
+
+#[test]
+fn every_response_has_its_line_in_the_log_also_behind_a_rotation() {
+    let root = site();
+    let logs = Scratch::new();
+    let (path, moved) = (logs.path("access.log"), logs.path("access.log.1"));
+    let (folder, log) = (root.folder().to_str().unwrap(), path.to_str().unwrap());
+    let server = Served::start(
+        CACHED_FILE,
+        &[folder, "--listen", "127.0.0.1:0", "--workers", "1", "--access-log", log],
+    );
+    Visitor::of(server.address()).ask("GET /a.txt?q=\"1\" HTTP/1.1\r\nHost: a\r\n\r\n");
+    let mut visitor = Visitor::of(server.address());
+    visitor
+        .ask("GET /a.txt HTTP/1.1\r\nHost: a\r\nUser-Agent: me \"too\"\r\nReferer: there\r\n\r\n");
+    eventually(|| fs::read_to_string(&path).unwrap().lines().count() == 2);
+    fs::rename(&path, &moved).unwrap();
+    server.signal(Signal::USR1);
+    eventually(|| path.exists());
+    visitor.ask("GET /nothing HTTP/1.1\r\nHost: a\r\n\r\n");
+    visitor.ask("POST /a.txt HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\n\r\nx");
+    let ended = server.terminate();
+    assert_eq!((ended.code, ended.stderr.as_str()), (Some(0), ""));
+    let before = fs::read_to_string(&moved).unwrap();
+    let behind = fs::read_to_string(&path).unwrap();
+    // A request with a quote in its target is refused, and its line has none to end a field with.
+    let lines: Vec<_> = before.lines().chain(behind.lines()).collect();
+    let ends = [
+        ("\"-\"", " 400 "),
+        (r#""GET /a.txt HTTP/1.1" 200 10 "there" "me \x22too\x22""#, ""),
+        (r#""GET /nothing HTTP/1.1" 404 "#, ""),
+        (r#""POST /a.txt HTTP/1.1" 405 "#, ""),
+    ];
+    assert_eq!(lines.len(), ends.len(), "{lines:#?}");
+    for (line, (part, other)) in lines.iter().zip(ends) {
+        assert!(line.starts_with("127.0.0.1 - - ["), "{line}");
+        assert!(line.contains(part) && line.contains(other), "{line}");
+    }
+}
+
+fn eventually(mut holds: impl FnMut() -> bool) {
+    let watch = Stopwatch::start();
+    while !holds() {
+        assert!(watch.elapsed() < 5 * AT_ONCE, "it never came to that");
+        std::thread::sleep(Duration::from_millis(5));
     }
 }
