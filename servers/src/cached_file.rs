@@ -389,8 +389,8 @@ pub struct Options {
     /// How many bytes of files are kept in memory
     #[arg(long, value_name = "BYTES", default_value_t = 256 << 20)]
     cache: u64,
-    /// The largest file that is kept in memory, in bytes; larger ones are read as they are sent, and
-    /// the connection ends if they change meanwhile
+    /// The largest file that is kept in memory, in bytes; larger ones are read as they are sent,
+    /// and the connection ends if they change meanwhile
     #[arg(long, value_name = "BYTES", default_value_t = 1 << 20)]
     max_object: u64,
     /// How often files are looked at again of whose changes nothing is heard
