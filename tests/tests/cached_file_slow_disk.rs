@@ -291,7 +291,9 @@ fn who_gives_up_costs_no_memory_for_ever() {
     // As many as may wait for one file, and some more: from then on nobody waits.
     let heaps: Vec<_> = (0..10).map(|_| round(&mut site)).collect();
     println!("bytes held after each {CLIENTS} misses: {heaps:?}");
-    assert!(heaps[9] <= heaps[5], "what is held grows: {heaps:?}");
+    // Less than the least that one who waits can take, for each of those of the last four rounds.
+    let slack = 4 * CLIENTS * size_of::<usize>();
+    assert!(heaps[9] <= heaps[5] + slack, "what is held grows: {heaps:?}");
     let slowest = site.slowest_hit_for(SLOW);
     assert!(slowest < QUICK, "a hit took {slowest:?}");
     site.disk.go_on();
