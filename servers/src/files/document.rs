@@ -158,7 +158,8 @@ impl Weigh for Resource {
 
 impl Variant {
     fn weight(&self) -> u64 {
-        /// The heads and the fields, each about as long as the other.
+        /// The two heads and the fields they were made of, as a bound: each is a handful of short
+        /// lines, and a budget that leaves them out could be passed by many small files.
         const HEADS: u64 = 2048;
         let held = match &self.content {
             Content::Held(bytes) => bytes.len() as u64,

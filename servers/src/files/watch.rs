@@ -18,8 +18,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use rustix::fs::inotify::{self, CreateFlags, ReadFlags, Reader, WatchFlags};
 use rustix::io::Errno;
 
-/// The most folders that are watched. Each takes about a kilobyte of the kernel's memory; files of
-/// others are only looked at again.
+/// The most folders that are watched: half of the 8,192 that old kernels allow a user in all, since
+/// others of the same user watch too. Files of other folders are only looked at again.
 const FOLDERS: usize = 4096;
 
 /// The bytes of changes read at once; one takes 16 and its name.

@@ -26,9 +26,10 @@ pub struct HeadLimits {
 }
 
 impl HeadLimits {
-    /// What a server takes unless it is told otherwise: as many fields as Apache, which nobody has
-    /// been heard to miss; in bytes twice what one line may have, as one long cookie behind one
-    /// long target needs; and of the target a little over the 8,000 that RFC 9112 3 asks for.
+    /// What a server takes unless it is told otherwise: as many fields as Apache's
+    /// `LimitRequestFields`; in bytes twice what the target may have, so that as much is left for
+    /// the fields behind the longest one; and of the target a little over the 8,000 bytes that RFC
+    /// 9112 3 asks for.
     pub const DEFAULT: Self = Self { bytes: 16 * 1024, fields: 100, target: 8 * 1024 };
 }
 
