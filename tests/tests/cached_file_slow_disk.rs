@@ -397,6 +397,17 @@ fn what_nobody_tells_of_is_found_by_looking_again() {
 }
 
 #[test]
+fn looking_again_opens_and_reads_nothing() {
+    let Some(site) = Site::new(&["--refresh", "20ms"]) else { return };
+    let before = site.disk.counts();
+    eventually(SOON, "it is looked at again and again", || {
+        site.disk.counts().lookups >= before.lookups + 20
+    });
+    let after = site.disk.counts();
+    assert_eq!((after.opens, after.reads), (before.opens, before.reads));
+}
+
+#[test]
 fn what_is_cached_is_served_though_it_cannot_be_looked_at_again() {
     let Some(site) = Site::new(&["--refresh", "50ms"]) else { return };
     site.disk.hang();

@@ -63,9 +63,14 @@ impl Tree {
         [kernel, walk]
     }
 
-    /// What both ways find.
+    /// What both ways find, opening it and looking at it.
     fn found(&self, path: &str) -> Found {
-        let [kernel, walk] = self.both().map(|root| Found::of(root.open_beneath(path.as_bytes())));
+        let [kernel, walk] = self.both().map(|root| {
+            let opened = root.open_beneath(path.as_bytes());
+            let meta = opened.as_ref().ok().map(|opened| *opened.meta());
+            assert_eq!(root.look_beneath(path.as_bytes()).ok(), meta, "{path}");
+            Found::of(opened)
+        });
         assert_eq!(kernel, walk, "{path}");
         kernel
     }

@@ -179,8 +179,8 @@ impl Loader {
     #[must_use]
     pub fn is_current(&self, loaded: &Loaded) -> bool {
         loaded.origins.iter().all(|Origin { path, meta }| {
-            match (self.root.open_beneath(path), meta) {
-                (Ok(Opened::File(_, now) | Opened::Directory(_, now)), Some(meta)) => now == *meta,
+            match (self.root.look_beneath(path), meta) {
+                (Ok(now), Some(meta)) => now == *meta,
                 (Err(OpenError::NotFound), None) => true,
                 // Whether it is so cannot be said, and it is better than nothing.
                 (Err(OpenError::Exhausted | OpenError::Io(_)), _) => true,

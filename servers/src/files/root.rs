@@ -23,6 +23,13 @@ use super::walk;
 pub(super) const READ: OFlags =
     OFlags::RDONLY.union(OFlags::NONBLOCK).union(OFlags::NOCTTY).union(OFlags::CLOEXEC);
 
+/// How a file is looked at: what it is and which version, without its file system being told that
+/// somebody uses it. The systems without `O_PATH` have to open it.
+#[cfg(target_os = "linux")]
+const LOOK: OFlags = OFlags::PATH.union(OFlags::CLOEXEC);
+#[cfg(not(target_os = "linux"))]
+const LOOK: OFlags = READ;
+
 /// How often a resolution is begun again that somebody's rename or mount got between. Who renames
 /// without pause can make every one of them fail; then the other way is taken.
 const TRIES: usize = 32;
@@ -157,19 +164,29 @@ impl Root {
     /// # Errors
     /// Why nothing was opened.
     pub fn open_beneath(&self, path: &[u8]) -> Result<Opened, OpenError> {
+        Opened::new(self.find(path, READ)?)
+    }
+
+    /// What [`Root::open_beneath`] would open, without opening it. May wait for a disk.
+    ///
+    /// # Errors
+    /// Why there is nothing to be served; that somebody may not read it is none of the reasons.
+    pub fn look_beneath(&self, path: &[u8]) -> Result<Meta, OpenError> {
+        servable(&self.find(path, LOOK)?.into())
+    }
+
+    fn find(&self, path: &[u8], flags: OFlags) -> Result<OwnedFd, OpenError> {
         let path = checked(path)?;
-        let found = match self.resolve(path) {
+        let found = match self.resolve(path, flags) {
             // An absolute link, which the kernel always takes for one that leads out; or a filter
             // of system calls that does not know the call, as those of older containers, which
             // answer EPERM; or too many renames at once.
-            Err(Errno::XDEV | Errno::NOSYS | Errno::PERM | Errno::AGAIN) => self.walk(path),
+            Err(Errno::XDEV | Errno::NOSYS | Errno::PERM | Errno::AGAIN) => {
+                again(|| walk::open(self.directory.as_fd(), &self.real, path, flags))
+            }
             found => found,
         };
-        Opened::new(found?)
-    }
-
-    fn walk(&self, path: &[u8]) -> Result<OwnedFd, Errno> {
-        again(|| walk::open(self.directory.as_fd(), &self.real, path))
+        Ok(found?)
     }
 }
 
@@ -246,11 +263,11 @@ mod kernel {
     }
 
     impl Root {
-        pub(super) fn resolve(&self, path: &[u8]) -> Result<OwnedFd, Errno> {
+        pub(super) fn resolve(&self, path: &[u8], flags: OFlags) -> Result<OwnedFd, Errno> {
             if !self.kernel.resolves {
                 return Err(Errno::NOSYS);
             }
-            again(|| openat2(&self.directory, path, READ, Mode::empty(), BENEATH))
+            again(|| openat2(&self.directory, path, flags, Mode::empty(), BENEATH))
         }
 
         /// As [`Root::open_beneath`], but `None` where that might have to wait for a disk: what is
@@ -299,7 +316,7 @@ mod kernel {
     }
 
     impl Root {
-        pub(super) fn resolve(&self, _path: &[u8]) -> Result<OwnedFd, Errno> {
+        pub(super) fn resolve(&self, _path: &[u8], _flags: OFlags) -> Result<OwnedFd, Errno> {
             Err(Errno::NOSYS)
         }
 
@@ -312,16 +329,21 @@ mod kernel {
     }
 }
 
+/// What an open file is, if it is of a kind that may be served.
+fn servable(file: &File) -> Result<Meta, OpenError> {
+    let meta = Meta::of(file).map_err(OpenError::Io)?;
+    if meta.kind == Kind::Other { Err(OpenError::NotFound) } else { Ok(meta) }
+}
+
 impl Opened {
     /// Looks at what was opened, and keeps it only if it may be served.
     fn new(found: OwnedFd) -> Result<Self, OpenError> {
         let file = File::from(found);
-        let meta = Meta::of(&file).map_err(OpenError::Io)?;
-        match meta.kind {
-            Kind::File => Ok(Self::File(file, meta)),
-            Kind::Directory => Ok(Self::Directory(file.into(), meta)),
-            Kind::Other => Err(OpenError::NotFound),
-        }
+        let meta = servable(&file)?;
+        Ok(match meta.kind {
+            Kind::Directory => Self::Directory(file.into(), meta),
+            Kind::File | Kind::Other => Self::File(file, meta),
+        })
     }
 
     /// What it is, and which version.

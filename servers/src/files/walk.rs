@@ -9,6 +9,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::fs::{AtFlags, FileType, Mode, OFlags, openat, readlinkat, statat};
 use rustix::io::Errno;
 
+#[cfg(not(target_os = "linux"))]
 use super::root::READ;
 
 /// The most links on one way: what Linux allows.
@@ -21,14 +22,19 @@ const PASS: OFlags =
 #[cfg(not(target_os = "linux"))]
 const PASS: OFlags = READ.union(OFlags::DIRECTORY).union(OFlags::NOFOLLOW);
 
-/// Opens what `path` names below `root`, whose own path without links is `real`.
+/// Opens with these flags what `path` names below `root`, whose own path without links is `real`.
 ///
 /// # Errors
 /// Those of `openat2` with `RESOLVE_BENEATH`, but for absolute links, which are followed where they
 /// lead into the root: `XDEV` where the way leads out, `LOOP` for too many links, and `AGAIN` where
 /// something became another thing while it was looked at.
-pub(super) fn open(root: BorrowedFd<'_>, real: &[u8], path: &[u8]) -> Result<OwnedFd, Errno> {
-    let mut walk = Walk { root, real, below: Vec::new(), left: path.to_vec(), links: 0 };
+pub(super) fn open(
+    root: BorrowedFd<'_>,
+    real: &[u8],
+    path: &[u8],
+    flags: OFlags,
+) -> Result<OwnedFd, Errno> {
+    let mut walk = Walk { root, real, flags, below: Vec::new(), left: path.to_vec(), links: 0 };
     while let Some(name) = walk.next_name() {
         match &*name {
             b"." => {}
@@ -40,12 +46,14 @@ pub(super) fn open(root: BorrowedFd<'_>, real: &[u8], path: &[u8]) -> Result<Own
             }
         }
     }
-    openat(walk.at(), c".", READ.union(OFlags::DIRECTORY), Mode::empty())
+    openat(walk.at(), c".", flags.union(OFlags::DIRECTORY), Mode::empty())
 }
 
 struct Walk<'a> {
     root: BorrowedFd<'a>,
     real: &'a [u8],
+    /// How what the path names is opened.
+    flags: OFlags,
     /// The directories from the root to where the walk is, without the root. They stay open for the
     /// sake of `..`: one descriptor for each level of directories.
     below: Vec<OwnedFd>,
@@ -86,7 +94,7 @@ impl Walk<'_> {
             }
             _ if !self.left.is_empty() => return Err(Errno::NOTDIR),
             FileType::RegularFile => {
-                let flags = READ.union(OFlags::NOFOLLOW);
+                let flags = self.flags.union(OFlags::NOFOLLOW);
                 return openat(self.at(), name, flags, Mode::empty()).map_err(changed).map(Some);
             }
             // Not even opened, which can have effects on a device.
