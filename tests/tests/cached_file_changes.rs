@@ -2,7 +2,8 @@
 //! right, none has bytes of two versions, its tag is that of its bytes, and nobody who asks a tenth
 //! of a second after a change gets what was before it.
 //!
-//! `FILES_REQUESTS=100000` makes a campaign of it; without it there are 5,000 requests.
+//! `FILES_REQUESTS=100000` makes a campaign of it, for a release build and a machine that has nothing
+//! else to do; without it there are 5,000 requests, and what the machine oversleeps is allowed for.
 
 use std::collections::HashMap;
 use std::fs::{self, OpenOptions};
@@ -498,8 +499,10 @@ fn what_changes_is_never_sent_wrong_and_soon_sent_new() {
     );
     let wrong = seen.wrong.into_inner().unwrap();
     assert!(wrong.is_empty(), "{} wrong, such as {:#?}", wrong.len(), &wrong[..wrong.len().min(5)]);
+    // A campaign is for a machine that has nothing else to do, in a release build.
+    let room = if requests() > REQUESTS { Duration::ZERO } else { pause };
     for (subject, Freshness { stalest, .. }) in freshness {
-        assert!(stalest < FRESH + pause, "{subject:?} was old {stalest:?} after it had changed");
+        assert!(stalest < FRESH + room, "{subject:?} was old {stalest:?} after it had changed");
     }
     assert_eq!(server.terminate().stderr, "");
 }
