@@ -1,6 +1,8 @@
 //! Bytes of a connection that wait, in buffers that are lent while some do and kept for others
 //! after.
 
+use crate::output::Output;
+
 /// The spare buffers kept for the next connections that need some: at most 2 MiB with
 /// [`SPARE_BYTES`].
 const SPARE_BUFFERS: usize = 64;
@@ -18,38 +20,21 @@ pub(crate) struct Buffers {
     /// When the input was begun that is not finished, in ticks.
     pub(crate) partial_since: u32,
     /// Output that the kernel has not taken.
-    pub(crate) unsent: Vec<u8>,
-    /// How much of it has gone all the same.
-    pub(crate) sent: usize,
+    pub(crate) unsent: Output,
     /// When unsent output last moved or began to wait, in ticks.
     pub(crate) stuck_since: u32,
 }
 
 impl Buffers {
-    /// The number of unsent bytes.
-    pub(crate) fn backlog(&self) -> usize {
-        self.unsent.len() - self.sent
-    }
-
-    /// Lets go of what was sent once it is most of the buffer, so that a long queue is not kept
-    /// twice.
-    pub(crate) fn forget_sent(&mut self) {
-        if self.sent > self.unsent.len() / 2 {
-            self.unsent.drain(..self.sent);
-            self.sent = 0;
-        }
-    }
-
     /// Empties both directions for the next connection.
     pub(crate) fn clear(&mut self) {
         self.unread.clear();
         self.unsent.clear();
-        self.sent = 0;
         self.seen = 0;
     }
 
     pub(crate) fn is_empty(&self) -> bool {
-        self.unread.is_empty() && self.backlog() == 0
+        self.unread.is_empty() && self.unsent.is_empty()
     }
 }
 

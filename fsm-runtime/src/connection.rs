@@ -343,7 +343,7 @@ impl<M: Machine, K> Connection<M, K> {
     /// The earliest of all limits: when it passes and which it is.
     pub(crate) fn next_deadline(&self) -> Option<(u32, Overdue)> {
         let mut earliest = Earliest(None);
-        let stuck = self.buffers.as_ref().filter(|buffers| buffers.backlog() > 0);
+        let stuck = self.buffers.as_ref().filter(|buffers| !buffers.unsent.is_empty());
         if let Some(buffers) = stuck {
             earliest.consider(buffers.stuck_since, Some(M::TABLE.stall), Overdue::Stall);
         }

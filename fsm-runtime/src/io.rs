@@ -9,8 +9,11 @@ use std::io;
 use std::ops::Range;
 use std::time::SystemTime;
 
+use bytes::Bytes;
+
 use crate::key::Key;
 use crate::machine::Machine;
+use crate::output::Output;
 
 mod effects;
 
@@ -193,7 +196,7 @@ pub(crate) trait RawSocket {
 /// copies nothing. The run is a pair of addresses that are compared and never followed; the worker
 /// turns them back into a slice of its own input buffer.
 pub struct Out<'a> {
-    queue: &'a mut Vec<u8>,
+    queue: &'a mut Output,
     input_end: usize,
     run: Run,
     /// The logical length, queue and run, when the present event began.
@@ -218,7 +221,7 @@ impl Run {
 impl<'a> Out<'a> {
     /// Output gathered in `queue` while `input` is decoded.
     #[inline]
-    pub(crate) fn new(queue: &'a mut Vec<u8>, input: &'a [u8]) -> Self {
+    pub(crate) fn new(queue: &'a mut Output, input: &'a [u8]) -> Self {
         let start = input.as_ptr().addr();
         let mark = queue.len();
         Self { queue, input_end: start + input.len(), run: Run { start, end: start }, mark, input }
@@ -233,6 +236,47 @@ impl<'a> Out<'a> {
         } else {
             self.run = queue_apart(self.queue, self.input, self.run, bytes);
         }
+    }
+
+    /// Queues bytes that others keep as well, such as a cached file: unless they are few they are
+    /// not copied, be it that the peer takes its time, and are let go when they have gone.
+    ///
+    /// ```
+    /// use fsm_runtime::testing::Driver;
+    /// use fsm_runtime::{Bytes, Io, Lines, Machine};
+    ///
+    /// #[derive(Machine)]
+    /// #[machine(context = Reader, input = Lines<'_>, shared = Poem)]
+    /// enum Recital {
+    ///     #[initial]
+    ///     #[on(Line(_) => recite -> Closed)]
+    ///     #[on(TooLong | eof | shutdown -> Closed)]
+    ///     #[after(1min without input -> Closed)]
+    ///     Listening,
+    ///     #[terminal]
+    ///     Closed,
+    /// }
+    ///
+    /// struct Reader;
+    ///
+    /// /// The same bytes for everybody.
+    /// struct Poem(Bytes);
+    ///
+    /// impl Reader {
+    ///     fn recite(&mut self, io: &mut Io<'_, Recital>) {
+    ///         io.out.send_shared(&io.shared.0);
+    ///     }
+    /// }
+    ///
+    /// let poem = Bytes::from(vec![b'o'; 100_000]);
+    /// let mut driver = Driver::<Recital>::with_shared(Reader, Poem(poem.clone()));
+    /// driver.input(b"please\n");
+    /// assert_eq!(driver.sent(), poem);
+    /// ```
+    pub fn send_shared(&mut self, bytes: &Bytes) {
+        self.queue.copy(slice_of(self.input, self.run));
+        self.run.start = self.run.end;
+        self.queue.share(bytes);
     }
 
     /// Queues formatted text: `writeln!(io.out, "{count} lines")` needs no import, and answers
@@ -264,12 +308,8 @@ impl<'a> Out<'a> {
 
     /// Drops what was queued since the mark.
     fn undo(&mut self) {
-        if self.mark >= self.queue.len() {
-            self.run.end = self.run.start + (self.mark - self.queue.len());
-        } else {
-            self.queue.truncate(self.mark);
-            self.run.end = self.run.start;
-        }
+        self.run.end = self.run.start + self.mark.saturating_sub(self.queue.len());
+        self.queue.truncate(self.mark);
     }
 
     /// The part of the input that is to be sent behind the queue: everything that was queued is in
@@ -292,7 +332,7 @@ impl Drop for Out<'_> {
     fn drop(&mut self) {
         if self.mark != FINISHED {
             self.undo();
-            self.queue.extend_from_slice(slice_of(self.input, self.run));
+            self.queue.copy(slice_of(self.input, self.run));
         }
     }
 }
@@ -318,13 +358,13 @@ fn slice_of(input: &[u8], run: Run) -> &[u8] {
 /// the caller's `Io` would force all of it out of registers.
 #[cold]
 #[inline(never)]
-fn queue_apart(queue: &mut Vec<u8>, input: &[u8], run: Run, bytes: &[u8]) -> Run {
-    queue.extend_from_slice(slice_of(input, run));
+fn queue_apart(queue: &mut Output, input: &[u8], run: Run, bytes: &[u8]) -> Run {
+    queue.copy(slice_of(input, run));
     let start = bytes.as_ptr().addr();
     let offset = start.wrapping_sub(input.as_ptr().addr());
     if queue.is_empty() && offset <= input.len() && bytes.len() <= input.len() - offset {
         return Run { start, end: start + bytes.len() };
     }
-    queue.extend_from_slice(bytes);
+    queue.copy(bytes);
     Run { start: run.end, end: run.end }
 }

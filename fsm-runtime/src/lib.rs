@@ -63,6 +63,8 @@ mod operation;
 #[cfg(feature = "server")]
 mod operations;
 #[cfg(feature = "server")]
+mod output;
+#[cfg(feature = "server")]
 mod parting;
 #[cfg(feature = "server")]
 mod peer;
@@ -98,6 +100,9 @@ mod worker;
 #[cfg(feature = "server")]
 pub use accepted::Accepted;
 pub use answer::{Fallible, IntoLimit};
+/// Bytes that many share, of the crate `bytes`; see [`Out::send_shared`].
+#[cfg(feature = "server")]
+pub use bytes::Bytes;
 #[cfg(feature = "server")]
 pub use decode::{
     ByteLimit, Chunks, DEFAULT_LIMIT, Input, LengthPrefixed, LimitError, Lines, MAX_LIMIT,

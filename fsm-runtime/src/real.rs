@@ -2,14 +2,14 @@
 //! wait. It decides nothing.
 
 use std::fs::File;
-use std::io;
+use std::io::{self, IoSlice};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use rustix::io::{Errno, retry_on_intr};
-use rustix::net::{RecvFlags, SendFlags, Shutdown, SocketAddrAny, sockopt};
+use rustix::net::{RecvFlags, SendAncillaryBuffer, SendFlags, Shutdown, SocketAddrAny, sockopt};
 use rustix::time::Timespec;
 
 use crate::inbox::{Inbox, Taken};
@@ -271,6 +271,15 @@ impl<P: Poll> Sys for Real<P> {
     #[inline]
     fn send(&mut self, socket: &OwnedFd, bytes: &[u8]) -> Transfer {
         match retry_on_intr(|| rustix::net::send(socket, bytes, SEND_FLAGS)) {
+            Ok(count) => Transfer::Moved(count),
+            Err(error) => failed(error),
+        }
+    }
+
+    fn send_pieces(&mut self, socket: &OwnedFd, pieces: &[IoSlice<'_>]) -> Transfer {
+        let mut nothing_else = SendAncillaryBuffer::default();
+        let send = || rustix::net::sendmsg(socket, pieces, &mut nothing_else, SEND_FLAGS);
+        match retry_on_intr(send) {
             Ok(count) => Transfer::Moved(count),
             Err(error) => failed(error),
         }

@@ -3,7 +3,7 @@
 //! The real one is thin and is inlined; the simulated one has a virtual clock, a network that cuts
 //! and delays, and seeded faults. The worker above is the same code in both.
 
-use std::io;
+use std::io::{self, IoSlice};
 use std::time::Duration;
 
 use rustix::io::Errno;
@@ -100,6 +100,9 @@ pub(crate) trait Sys {
 
     /// Writes from the buffer.
     fn send(&mut self, socket: &Self::Socket, bytes: &[u8]) -> Transfer;
+
+    /// Writes from several buffers, one behind the other.
+    fn send_pieces(&mut self, socket: &Self::Socket, pieces: &[IoSlice<'_>]) -> Transfer;
 
     /// Shuts down the sending side.
     fn finish_sending(&mut self, socket: &Self::Socket);

@@ -48,6 +48,7 @@ use std::time::Duration;
 use crate::io::{Io, Out, RawSocket, Turn};
 use crate::machine::{Deadlines, Event, Machine};
 use crate::mesh::{Id, Topic};
+use crate::output::Output;
 use crate::table::{DeadlineKind, Interest};
 use crate::time_of_day::TimeOfDay;
 use outside::Outside;
@@ -64,7 +65,7 @@ pub struct Driver<M: Machine> {
     shared: M::Shared,
     turn: Turn<M>,
     outside: Outside<M>,
-    queue: Vec<u8>,
+    queue: Output,
     socket: FakeSocket,
     seen: usize,
     conditions: Conditions,
@@ -110,7 +111,7 @@ impl<M: Machine> Driver<M> {
             shared,
             turn,
             outside,
-            queue: Vec::new(),
+            queue: Output::default(),
             socket: FakeSocket::default(),
             seen: 0,
             conditions: Conditions::default(),
@@ -250,7 +251,7 @@ impl<M: Machine> Driver<M> {
 
     /// Takes what was sent since the last look, queued output first.
     pub fn sent(&mut self) -> Vec<u8> {
-        let mut sent = std::mem::take(&mut self.queue);
+        let mut sent = self.queue.take();
         sent.append(&mut self.socket.outgoing);
         sent
     }
@@ -366,7 +367,7 @@ impl<M: Machine> Driver<M> {
         let (machine, context) = (&mut self.machine, &mut self.context);
         let taken = machine.input(context, &mut self.decoder, &bytes, self.seen, &mut io);
         let run = io.finish();
-        self.queue.extend_from_slice(&bytes[run]);
+        self.queue.copy(&bytes[run]);
         self.seen = if taken == 0 { bytes.len() } else { 0 };
         bytes.drain(..taken);
         self.socket.incoming = bytes;

@@ -169,7 +169,7 @@ impl Handler for CachedFile {
             }
             Disk::Loaded(Fetched::Nothing) => not_found(exchange),
             Disk::Loaded(Fetched::Busy) | Disk::Failed(_) => exchange.unavailable(),
-            Disk::Listing(page) => reply::page(&page, exchange),
+            Disk::Listing(page) => reply::page(page, exchange),
             Disk::Loaded(Fetched::Broken) | Disk::Piece(_) => {
                 exchange.explain(StatusCode::INTERNAL_SERVER_ERROR, "the disk has failed")
             }

@@ -119,6 +119,20 @@ impl Client {
         assert!(answer == expected, "{} instead of {}", shown(&answer), shown(expected));
     }
 
+    /// Reads the head of a response of HTTP, up to the empty line.
+    ///
+    /// # Panics
+    /// Where none comes.
+    pub fn head(&mut self) -> String {
+        let mut head = Vec::new();
+        while !head.ends_with(b"\r\n\r\n") {
+            let mut byte = [0];
+            self.stream.read_exact(&mut byte).expect("the head goes on");
+            head.push(byte[0]);
+        }
+        String::from_utf8(head).expect("a head is text")
+    }
+
     /// Sends a line and expects it back.
     pub fn ask(&mut self, line: &[u8]) {
         self.send(line);

@@ -73,6 +73,7 @@ const LAYERS: &[(&str, &[&[&str]])] = &[
             &["inbox"],
             &["pool"],
             &["time_of_day"],
+            &["output"],
             // A machine is called with its `Io`, which lends the `Shared` of that machine and sends
             // to machines like it.
             &["machine", "io", "mesh", "operation"],

@@ -6,6 +6,7 @@ use crate::buffers::{self, Buffers, Spare};
 use crate::connection::{Connection, Flags, Overdue};
 use crate::io::{Io, Out, Turn};
 use crate::machine::{Event, Machine};
+use crate::output::Output;
 use crate::slice::news::{Outside, note_news};
 use crate::sys::Sys;
 
@@ -30,7 +31,7 @@ pub(crate) struct Desk<M: Machine, S: Sys> {
     pub(crate) turn: Turn<M>,
     pub(crate) outside: Outside,
     /// Where a slice's output is gathered.
-    pub(crate) output: Vec<u8>,
+    pub(crate) output: Output,
     pub(crate) spare: Spare,
     /// The time in ticks, read once a turn.
     pub(crate) now: u32,
@@ -46,7 +47,7 @@ impl<M: Machine, S: Sys> Desk<M, S> {
             shared,
             turn,
             outside: Outside::default(),
-            output: Vec::new(),
+            output: Output::default(),
             spare: Spare::default(),
             now: 0,
             last_event: NO_EVENT,

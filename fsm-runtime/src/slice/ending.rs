@@ -85,7 +85,6 @@ pub(crate) fn tell_lost<M: Machine, S: Sys>(
         connection.flags.remove(Flags::HELD);
         if let Some(buffers) = &mut connection.buffers {
             buffers.unsent.clear();
-            buffers.sent = 0;
         }
         let raw = connection.interest.has(Interest::READABLE);
         if raw || !connection.can_take_input() || take_input_apart(connection, input, desk).is_err()

@@ -4,6 +4,7 @@ use std::io;
 
 use crate::connection::{Connection, Flags};
 use crate::machine::Machine;
+use crate::output::Output;
 use crate::slice::desk::{Desk, End};
 use crate::sys::{Ready, Sys, Transfer};
 
@@ -33,8 +34,11 @@ pub(super) fn flush_with<M: Machine, S: Sys>(
     let bytes = if desk.output.is_empty() {
         run
     } else {
-        desk.output.extend_from_slice(run);
-        desk.output.as_slice()
+        desk.output.copy(run);
+        match desk.output.in_one_piece() {
+            Some(bytes) => bytes,
+            None => return flush_pieces(connection, desk),
+        }
     };
     if bytes.is_empty() {
         return Ok(());
@@ -49,10 +53,27 @@ pub(super) fn flush_with<M: Machine, S: Sys>(
         Transfer::Gone(error) => return Err(End::Lost(error)),
     };
     if sent < bytes.len() {
-        let rest = bytes[sent..].to_vec();
-        desk.keep_unsent(connection, &rest);
+        desk.keep_unsent(connection, sent, run);
+    } else if !desk.output.is_empty() {
+        desk.output.clear();
     }
-    desk.output.clear();
+    Ok(())
+}
+
+/// Sends what the slice queued where some of it is shared.
+#[cold]
+fn flush_pieces<M: Machine, S: Sys>(
+    connection: &mut Connection<M, S::Socket>,
+    desk: &mut Desk<M, S>,
+) -> Result<(), End> {
+    connection.flags.remove(Flags::DRAINED_TOLD);
+    let sent = send(&mut desk.sys, &connection.socket, &mut desk.output)?;
+    if sent > 0 {
+        connection.clocks.moved(sent, desk.now);
+    }
+    if !desk.output.is_empty() {
+        desk.keep_unsent(connection, 0, &[]);
+    }
     Ok(())
 }
 
@@ -66,35 +87,53 @@ fn flush_behind<M: Machine, S: Sys>(
     let now = desk.now;
     let Some(buffers) = connection.buffers.as_mut() else { return Ok(()) };
     buffers.unsent.append(&mut desk.output);
-    buffers.unsent.extend_from_slice(run);
+    buffers.unsent.copy(run);
     if connection.ready.has(Ready::WRITE) {
-        let sent = match desk.sys.send(&connection.socket, &buffers.unsent[buffers.sent..]) {
-            Transfer::Moved(count) => count,
-            Transfer::WouldBlock => 0,
-            Transfer::Gone(error) => return Err(End::Lost(error)),
-        };
+        let sent = send(&mut desk.sys, &connection.socket, &mut buffers.unsent)?;
         if sent > 0 {
             buffers.stuck_since = now;
             connection.clocks.moved(sent, now);
         }
-        buffers.sent += sent;
-        if buffers.backlog() > 0 {
+        if !buffers.unsent.is_empty() {
             connection.ready = connection.ready.without(Ready::WRITE);
         }
     }
-    let backlog = buffers.backlog();
+    let backlog = buffers.unsent.len();
     if backlog == 0 {
-        buffers.unsent.clear();
-        buffers.sent = 0;
         connection.flags.remove(Flags::UNSENT.and(Flags::HELD));
         desk.put_away(connection);
     } else {
-        buffers.forget_sent();
         connection
             .flags
             .set(Flags::HELD, backlog > HIGH_WATER || connection.flags.has(Flags::HELD));
     }
     Ok(())
+}
+
+/// Sends output from its front for as long as the kernel takes all that it is given. Answers how
+/// many bytes have gone.
+fn send<S: Sys>(sys: &mut S, socket: &S::Socket, output: &mut Output) -> Result<usize, End> {
+    let mut sent = 0;
+    loop {
+        let (given, transfer) = match output.in_one_piece() {
+            Some([]) => return Ok(sent),
+            Some(bytes) => (bytes.len(), sys.send(socket, bytes)),
+            None => {
+                let pieces = output.pieces();
+                (pieces.bytes(), sys.send_pieces(socket, pieces.as_slices()))
+            }
+        };
+        let count = match transfer {
+            Transfer::Moved(count) => count,
+            Transfer::WouldBlock => 0,
+            Transfer::Gone(error) => return Err(End::Lost(error)),
+        };
+        output.advance(count);
+        sent += count;
+        if count < given {
+            return Ok(sent);
+        }
+    }
 }
 
 impl<M: Machine, S: Sys> Desk<M, S> {
@@ -107,21 +146,19 @@ impl<M: Machine, S: Sys> Desk<M, S> {
         if self.output.is_empty() {
             return Ok(());
         }
-        let (now, output) = (self.now, std::mem::take(&mut self.output));
+        let now = self.now;
         let buffers = self.buffers(connection);
-        if buffers.backlog() == 0 {
+        if buffers.unsent.is_empty() {
             buffers.stuck_since = now;
         }
-        buffers.unsent.extend_from_slice(&output);
-        let is_over = buffers.backlog() > M::TABLE.backlog;
-        self.output = output;
-        self.output.clear();
+        buffers.unsent.append(&mut self.output);
+        let is_over = buffers.unsent.len() > M::TABLE.backlog;
         connection.flags.insert(Flags::UNSENT.and(Flags::RETIME));
         connection.flags.remove(Flags::DRAINED_TOLD);
         if is_over {
             flush(connection, self)?;
         }
-        let backlog = connection.buffers.as_ref().map_or(0, |buffers| buffers.backlog());
+        let backlog = connection.buffers.as_ref().map_or(0, |buffers| buffers.unsent.len());
         if backlog > M::TABLE.backlog {
             return Err(End::Lost(io::Error::other(format!(
                 "{backlog} bytes wait for a peer that does not take them"
@@ -130,15 +167,23 @@ impl<M: Machine, S: Sys> Desk<M, S> {
         Ok(())
     }
 
-    /// Keeps output that the kernel did not take.
+    /// Keeps what the kernel did not take of the output, or of `run` where there was no other:
+    /// `sent` bytes have gone. Nothing else was unsent so far.
     #[cold]
-    fn keep_unsent(&mut self, connection: &mut Connection<M, S::Socket>, rest: &[u8]) {
+    #[inline(never)]
+    fn keep_unsent(&mut self, connection: &mut Connection<M, S::Socket>, sent: usize, run: &[u8]) {
+        if self.output.is_empty() {
+            self.output.copy(&run[sent..]);
+        } else {
+            self.output.advance(sent);
+        }
         let now = self.now;
         let buffers = self.buffers(connection);
-        buffers.unsent.extend_from_slice(rest);
+        buffers.unsent.append(&mut self.output);
         buffers.stuck_since = now;
+        let is_held = buffers.unsent.len() > HIGH_WATER;
         connection.ready = connection.ready.without(Ready::WRITE);
         connection.flags.insert(Flags::UNSENT.and(Flags::RETIME));
-        connection.flags.set(Flags::HELD, rest.len() > HIGH_WATER);
+        connection.flags.set(Flags::HELD, is_held);
     }
 }

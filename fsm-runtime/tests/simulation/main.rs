@@ -16,4 +16,5 @@ mod operations;
 mod order;
 mod panics;
 mod raw;
+mod shared_output;
 mod workers;

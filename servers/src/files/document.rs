@@ -5,6 +5,7 @@
 
 use std::sync::Arc;
 
+use fsm_runtime::Bytes;
 use http::StatusCode;
 use http::header::{
     ACCEPT_RANGES, CONTENT_ENCODING, CONTENT_TYPE, ETAG, HeaderValue, LAST_MODIFIED, VARY,
@@ -56,8 +57,8 @@ pub struct Variant {
 
 /// The bytes of a variant.
 pub enum Content {
-    /// In memory.
-    Held(Box<[u8]>),
+    /// In memory, shared with those whom they are being sent to.
+    Held(Bytes),
     /// On the disk: too many to be kept.
     Open(Arc<OpenFile>, Meta),
 }

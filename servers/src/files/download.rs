@@ -112,7 +112,7 @@ impl Download {
         if let Some(Part::Bytes(range)) = self.parts.front_mut() {
             range.start += bytes.len() as u64;
         }
-        writer.send(&bytes);
+        writer.send_shared(&bytes.into());
         writer.more()
     }
 

@@ -3,6 +3,7 @@
 
 use std::ops::Range;
 
+use fsm_runtime::Bytes;
 use http::StatusCode;
 use http::header::{
     CACHE_CONTROL, CONTENT_RANGE, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderName, HeaderValue,
@@ -45,7 +46,7 @@ pub fn with<H: Handler<Body = Download>>(
     match resource {
         Resource::File(document) => file(document, query, exchange),
         Resource::Directory => redirect(&query.path.location(query.request.query()), exchange),
-        Resource::Listing(_) => page(&PageWish::of(query).draw(resource), exchange),
+        Resource::Listing(_) => page(PageWish::of(query).draw(resource), exchange),
     }
 }
 
@@ -93,7 +94,7 @@ impl PageWish {
 
 /// Answers with a directory. It is not to be kept: a name more or less has no date.
 pub fn page<H: Handler>(
-    Page { content_type, body }: &Page,
+    Page { content_type, body }: Page,
     exchange: Exchange<'_, '_, H>,
 ) -> Answer<H> {
     let fields = [
@@ -102,7 +103,7 @@ pub fn page<H: Handler>(
         (CONTENT_SECURITY_POLICY, HeaderValue::from_static(listing::POLICY)),
         (X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
     ];
-    exchange.respond(StatusCode::OK, &fields, body)
+    exchange.respond_shared(StatusCode::OK, &fields, &body.into())
 }
 
 /// 301: the slash is missing (RFC 9110 15.4.2).
@@ -156,7 +157,7 @@ fn file<H: Handler<Body = Download>>(
             Selection::Unsatisfiable => unsatisfiable(variant, exchange),
         },
         Verdict::ProceedIgnoringRange => whole(variant, exchange),
-        Verdict::NotModified => exchange.respond_prepared(&variant.not_modified, b""),
+        Verdict::NotModified => exchange.respond_prepared(&variant.not_modified, &Bytes::new()),
         Verdict::PreconditionFailed => {
             exchange.explain(StatusCode::PRECONDITION_FAILED, "the file is another one by now")
         }
@@ -189,16 +190,7 @@ fn parts<H: Handler<Body = Download>>(
     let own = variant.fields.iter().filter(|(name, _)| *name != field.0);
     let fields: Vec<_> = own.chain([field]).cloned().collect();
     match &variant.content {
-        Content::Held(bytes) => {
-            let mut body = Vec::with_capacity(usize::try_from(length).unwrap_or(0));
-            for part in parts {
-                match part {
-                    Part::Text(text) => body.extend_from_slice(&text),
-                    Part::Bytes(range) => body.extend_from_slice(slice(bytes, &range)),
-                }
-            }
-            exchange.respond(status, &fields, &body)
-        }
+        Content::Held(bytes) => exchange.respond_shared(status, &fields, &joined(bytes, parts)),
         Content::Open(file, meta) => {
             let download = Download::new(file, *meta, parts);
             exchange.stream(status, &fields, Some(length), download)
@@ -206,10 +198,27 @@ fn parts<H: Handler<Body = Download>>(
     }
 }
 
+/// Parts of what is in memory, one behind the other. One alone goes on being shared.
+fn joined(bytes: &Bytes, parts: impl IntoIterator<Item = Part>) -> Bytes {
+    let mut pieces = parts.into_iter().map(|part| match part {
+        Part::Text(text) => text.into(),
+        Part::Bytes(range) => slice(bytes, range),
+    });
+    match (pieces.next(), pieces.next()) {
+        (first, None) => first.unwrap_or_default(),
+        (first, second) => {
+            let all: Vec<Bytes> = first.into_iter().chain(second).chain(pieces).collect();
+            all.concat().into()
+        }
+    }
+}
+
 /// No range ends behind the file it was made for.
-fn slice<'a>(bytes: &'a [u8], range: &Range<u64>) -> &'a [u8] {
-    let at = |place: u64| usize::try_from(place).unwrap_or(usize::MAX);
-    bytes.get(at(range.start)..at(range.end)).unwrap_or_default()
+fn slice(bytes: &Bytes, Range { start, end }: Range<u64>) -> Bytes {
+    match (usize::try_from(start), usize::try_from(end)) {
+        (Ok(start), Ok(end)) if start <= end && end <= bytes.len() => bytes.slice(start..end),
+        _ => Bytes::new(),
+    }
 }
 
 fn several<H: Handler<Body = Download>>(

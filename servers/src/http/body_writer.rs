@@ -1,6 +1,6 @@
 //! How a handler sends the body of a response piece by piece, framed as its head has promised.
 
-use fsm_runtime::{Io, PoolFull, Ticket};
+use fsm_runtime::{Bytes, Io, Out, PoolFull, Ticket};
 
 use super::Http;
 use super::handler::{Handler, Outgoing};
@@ -47,21 +47,32 @@ impl<H: Handler> BodyWriter<'_, '_, H> {
     /// More bytes than were promised break the response off, since the client would take them for
     /// the next one.
     pub fn send(&mut self, bytes: &[u8]) {
+        self.queue(bytes.len(), |out| out.send(bytes));
+    }
+
+    /// As [`BodyWriter::send`], without copying them; see [`Out::send_shared`].
+    pub fn send_shared(&mut self, bytes: &Bytes) {
+        self.queue(bytes.len(), |out| out.send_shared(bytes));
+    }
+
+    /// Queues so many bytes, framed as they have to be.
+    fn queue(&mut self, count: usize, send: impl FnOnce(&mut Out<'_>)) {
+        let out = &mut self.io.out;
         match &mut *self.outgoing {
             // An empty chunk would be the last.
-            Outgoing::Chunked if !bytes.is_empty() => {
-                write!(self.io.out, "{:x}\r\n", bytes.len());
-                self.io.out.send(bytes);
-                self.io.out.send(b"\r\n");
+            Outgoing::Chunked if count > 0 => {
+                write!(out, "{count:x}\r\n");
+                send(out);
+                out.send(b"\r\n");
             }
-            Outgoing::Counted(left) => match left.checked_sub(bytes.len() as u64) {
+            Outgoing::Counted(left) => match left.checked_sub(count as u64) {
                 Some(rest) => {
                     *left = rest;
-                    self.io.out.send(bytes);
+                    send(out);
                 }
                 None => *self.outgoing = Outgoing::Broken,
             },
-            Outgoing::UntilClose => self.io.out.send(bytes),
+            Outgoing::UntilClose => send(out),
             Outgoing::Chunked | Outgoing::Broken => {}
         }
     }

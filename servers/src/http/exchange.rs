@@ -6,7 +6,7 @@
 
 use std::time::SystemTime;
 
-use fsm_runtime::{Io, OperationError, PoolFull, Ticket};
+use fsm_runtime::{Bytes, Io, OperationError, Out, PoolFull, Ticket};
 use http::header::{
     ALLOW, CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, DATE, HeaderName, HeaderValue, RETRY_AFTER,
     TRANSFER_ENCODING,
@@ -118,27 +118,44 @@ impl<H: Handler> Exchange<'_, '_, H> {
     ///
     /// Fields that frame a message (`Content-Length`, `Transfer-Encoding`, `Connection`) and `Date`
     /// are the machine's; among `fields` they are left out.
-    pub fn respond(mut self, status: StatusCode, fields: &[Field], body: &[u8]) -> Answer<H> {
-        self.write_head(status, fields, Outgoing::Counted(body.len() as u64));
-        if !body.is_empty() && !self.terms.is_head && may_have_body(status) {
-            self.io.out.send(body);
+    pub fn respond(self, status: StatusCode, fields: &[Field], body: &[u8]) -> Answer<H> {
+        self.respond_with(status, fields, body.len(), |out| out.send(body))
+    }
+
+    /// As [`Exchange::respond`], with a body that others may keep as well and that is not copied;
+    /// see [`Out::send_shared`].
+    pub fn respond_shared(self, status: StatusCode, fields: &[Field], body: &Bytes) -> Answer<H> {
+        self.respond_with(status, fields, body.len(), |out| out.send_shared(body))
+    }
+
+    fn respond_with(
+        mut self,
+        status: StatusCode,
+        fields: &[Field],
+        length: usize,
+        send: impl FnOnce(&mut Out<'_>),
+    ) -> Answer<H> {
+        self.write_head(status, fields, Outgoing::Counted(length as u64));
+        if !self.terms.is_head && may_have_body(status) {
+            send(&mut self.io.out);
         }
         Answer(Answered::Whole)
     }
 
     /// Answers at once with a head that was prepared and its body, or the part of it that the head
-    /// speaks of. It costs less than [`Exchange::respond`], which puts the fields together anew.
+    /// speaks of. It costs less than [`Exchange::respond_shared`], which puts the fields together
+    /// anew.
     ///
     /// A body that is not as long as was prepared for is answered with 500: what came behind it
     /// would be taken for a part of it, or it for a part of the next response.
-    pub fn respond_prepared(mut self, prepared: &Prepared, body: &[u8]) -> Answer<H> {
+    pub fn respond_prepared(mut self, prepared: &Prepared, body: &Bytes) -> Answer<H> {
         if prepared.outgoing != Outgoing::Counted(body.len() as u64) {
             let why = "the head was prepared for another body";
             return self.explain(StatusCode::INTERNAL_SERVER_ERROR, why);
         }
         self.write_prepared(prepared);
         if !self.terms.is_head && may_have_body(prepared.status) {
-            self.io.out.send(body);
+            self.io.out.send_shared(body);
         }
         Answer(Answered::Whole)
     }
@@ -375,7 +392,8 @@ mod tests {
             exchange: Exchange<'_, '_, Self>,
         ) -> Result<Answer<Self>, Refusal> {
             let prepared = Prepared::new(StatusCode::OK, &[], 1);
-            Ok(exchange.respond_prepared(&prepared, request.path().as_bytes()))
+            let body = Bytes::copy_from_slice(request.path().as_bytes());
+            Ok(exchange.respond_prepared(&prepared, &body))
         }
     }
 

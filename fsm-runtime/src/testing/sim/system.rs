@@ -3,7 +3,7 @@
 
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, VecDeque};
-use std::io;
+use std::io::{self, IoSlice};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -848,6 +848,11 @@ impl Sys for System {
         self.note(Call::Send, number, count);
         self.pump(number);
         Transfer::Moved(count)
+    }
+
+    fn send_pieces(&mut self, socket: &usize, pieces: &[IoSlice<'_>]) -> Transfer {
+        let bytes: Vec<u8> = pieces.iter().flat_map(|piece| piece.iter().copied()).collect();
+        self.send(socket, &bytes)
     }
 
     fn finish_sending(&mut self, socket: &usize) {
