@@ -13,7 +13,6 @@ pub mod http_odd;
 pub mod inside;
 pub mod interpreter;
 pub mod response;
-pub mod responses;
 pub mod scratch;
 pub mod seeded;
 pub mod slow_disk;
