@@ -7,7 +7,6 @@ pub mod client;
 pub mod clock;
 pub mod code_lines;
 pub mod dependent;
-pub mod getter;
 pub mod http_echo;
 pub mod http_odd;
 pub mod inside;
