@@ -7,6 +7,8 @@ pub mod client;
 pub mod clock;
 pub mod code_lines;
 pub mod dependent;
+#[path = "../bench/src/heap.rs"]
+pub mod heap;
 pub mod http_echo;
 pub mod http_odd;
 pub mod inside;
