@@ -1,6 +1,6 @@
 //! What the threads that serve clients ask of a disk that may be slow: nothing but what the kernel
-//! answers from memory or not at all. Whatever is fetched, listed, streamed or given up, it is other
-//! threads whose system calls name the disk.
+//! answers from memory or not at all. Whatever is fetched, listed, streamed or given up, it is
+//! other threads whose system calls name the disk.
 //!
 //! Where there is no strace, or no file system can be mounted, this says so and checks nothing.
 #![cfg(target_os = "linux")]

@@ -2,8 +2,9 @@
 //! right, none has bytes of two versions, its tag is that of its bytes, and nobody who asks a tenth
 //! of a second after a change gets what was before it.
 //!
-//! `FILES_REQUESTS=100000` makes a campaign of it, for a release build and a machine that has nothing
-//! else to do; without it there are 5,000 requests, and what the machine oversleeps is allowed for.
+//! `FILES_REQUESTS=100000` makes a campaign of it, for a release build and a machine that has
+//! nothing else to do; without it there are 5,000 requests, and what the machine oversleeps is
+//! allowed for.
 
 use std::collections::HashMap;
 use std::fs::{self, OpenOptions};
