@@ -7,13 +7,13 @@ pub mod client;
 pub mod clock;
 pub mod code_lines;
 pub mod dependent;
-pub mod getter;
+#[path = "../bench/src/heap.rs"]
+pub mod heap;
 pub mod http_echo;
 pub mod http_odd;
 pub mod inside;
 pub mod interpreter;
 pub mod response;
-pub mod responses;
 pub mod scratch;
 pub mod seeded;
 pub mod slow_disk;

@@ -394,6 +394,7 @@ fn look_for(news: News, subject: Subject, address: &str, visitor: &mut Visitor) 
                 return Freshness { changes: 1, slowest: watch.elapsed(), stalest, late };
             }
             Ok(_) => stalest = asked,
+            Err(Cut::Wrong(wrong)) => panic!("{subject:?}: {wrong}"),
             Err(_) => *visitor = Visitor::of(address),
         }
         assert!(asked < PATIENCE, "{subject:?} is not seen to be {news:?}");

@@ -3,13 +3,13 @@
 //!
 //! Where the system does not let us mount a file system, each test says that it is skipped.
 
-use std::io::{self, Read};
+use std::io::Read;
 use std::thread::sleep;
 use std::time::Duration;
 
 use fsm_tests::child::Served;
 use fsm_tests::clock::{Stopwatch, eventually};
-use fsm_tests::getter::{Getter, Got};
+use fsm_tests::response::{Cut, Response, Visitor};
 use fsm_tests::slow_disk::{Delays, Fault, SlowDisk};
 
 /// How long a step of the disk takes.
@@ -53,19 +53,19 @@ impl Site {
         Some(site)
     }
 
-    fn client(&self) -> Getter {
-        Getter::connect(self.server.address()).expect("it listens")
+    fn client(&self) -> Visitor {
+        Visitor::of(self.server.address())
     }
 
-    fn get(&self, path: &str) -> Got {
-        self.client().get(path).expect("it answers")
+    fn get(&self, path: &str) -> Response {
+        self.client().ask(&get(path))
     }
 
     /// Clients that have each asked for a file of their own.
-    fn ask_for(&self, files: &[String]) -> Vec<Getter> {
+    fn ask_for(&self, files: &[String]) -> Vec<Visitor> {
         let mut clients: Vec<_> = files.iter().map(|_| self.client()).collect();
         for (client, file) in clients.iter_mut().zip(files) {
-            client.ask(&format!("/{file}")).expect("it listens");
+            client.send(&get(&format!("/{file}"))).expect("it listens");
         }
         clients
     }
@@ -77,9 +77,9 @@ impl Site {
         let mut slowest = Duration::ZERO;
         while lasts() {
             for client in &mut clients {
-                let got = client.get("/hot.txt").expect("it answers");
+                let (got, took) = timed(client, "/hot.txt");
                 got.expect_file(HOT);
-                slowest = slowest.max(got.took);
+                slowest = slowest.max(took);
             }
             sleep(PAUSE);
         }
@@ -97,13 +97,25 @@ impl Site {
     }
 }
 
+/// A request for what is at a path.
+fn get(path: &str) -> String {
+    format!("GET {path} HTTP/1.1\r\nHost: h\r\n\r\n")
+}
+
+/// Asks for what is at a path, and tells the time from the request to the last byte.
+fn timed(client: &mut Visitor, path: &str) -> (Response, Duration) {
+    let watch = Stopwatch::start();
+    let got = client.ask(&get(path));
+    (got, watch.elapsed())
+}
+
 trait Expect {
     fn expect_file(&self, bytes: &[u8]);
 }
 
-impl Expect for Got {
+impl Expect for Response {
     fn expect_file(&self, bytes: &[u8]) {
-        assert_eq!(self.status, 200, "{}", self.head);
+        assert_eq!(self.status, 200, "{:?}", self.fields);
         assert!(self.body == bytes, "other bytes: {} of {}", self.body.len(), bytes.len());
     }
 }
@@ -133,7 +145,7 @@ fn hits_beside_misses(step: &str, delays: Delays) {
         let slowest = site.slowest_hit_for(SLOW);
         site.disk.delay(Delays::default());
         for (client, file) in clients.iter_mut().zip(&files) {
-            client.take().expect("it answers").expect_file(&bytes_of(file, 8192));
+            client.read(false).expect("it answers").expect_file(&bytes_of(file, 8192));
         }
         println!("{step}, {misses} misses: slowest hit {slowest:?}");
         assert!(slowest < QUICK, "{step}: a hit took {slowest:?} beside {misses} misses");
@@ -169,10 +181,10 @@ fn rate_of_misses(site: &Site, files: &[String], latency: Duration) -> f64 {
     site.disk.delay(Delays { read: latency, ..Delays::default() });
     let watch = Stopwatch::start();
     for (client, file) in clients.iter_mut().zip(files) {
-        client.ask(&format!("/{file}")).expect("it listens");
+        client.send(&get(&format!("/{file}"))).expect("it listens");
     }
     for client in &mut clients {
-        assert_eq!(client.take().expect("it answers").status, 200);
+        assert_eq!(client.read(false).expect("it answers").status, 200);
     }
     files.len() as f64 / watch.elapsed().as_secs_f64()
 }
@@ -204,16 +216,16 @@ fn a_thousand_who_ask_for_one_file_cause_one_open_and_one_read() {
     site.disk.delay(Delays { read: SLOW, ..Delays::default() });
     let before = site.disk.counts();
     for client in &mut site.ask_for(&vec!["cold.txt".to_owned(); 1000]) {
-        client.take().expect("it answers").expect_file(&bytes);
+        client.read(false).expect("it answers").expect_file(&bytes);
     }
     let after = site.disk.counts();
     assert_eq!((after.opens - before.opens, after.reads - before.reads), (1, 1));
 }
 
 /// A response that says to come back later.
-fn expect_unavailable(got: &Got) {
-    assert_eq!(got.status, 503, "{}", got.head);
-    assert_eq!(got.field("retry-after"), Some("1"), "{}", got.head);
+fn expect_unavailable(got: &Response) {
+    assert_eq!(got.status, 503, "{:?}", got.fields);
+    assert_eq!(got.field("retry-after"), Some("1"), "{:?}", got.fields);
 }
 
 #[test]
@@ -228,18 +240,18 @@ fn a_disk_that_hangs_is_waited_for_as_long_as_was_said() {
     let slowest = site.slowest_hit_for(2 * PATIENCE);
     assert!(slowest < QUICK, "a hit took {slowest:?}");
     for client in &mut clients {
-        expect_unavailable(&client.take().expect("it answers"));
+        expect_unavailable(&client.read(false).expect("it answers"));
     }
     assert!(watch.elapsed() >= PATIENCE, "after {:?}", watch.elapsed());
     let mut client = site.client();
-    let got = client.get("/hung-0.txt").expect("it answers");
+    let (got, took) = timed(&mut client, "/hung-0.txt");
     expect_unavailable(&got);
-    assert!(got.took >= PATIENCE && got.took < SLOW + PATIENCE, "after {:?}", got.took);
+    assert!(took >= PATIENCE && took < SLOW + PATIENCE, "after {took:?}");
     site.disk.go_on();
     for file in &files {
         let mut got = None;
         eventually(SOON, "the file is served", || {
-            got = client.get(&format!("/{file}")).ok().filter(|got| got.status == 200);
+            got = client.try_ask(&get(&format!("/{file}"))).ok().filter(|got| got.status == 200);
             got.is_some()
         });
         got.expect("it was waited for").expect_file(&bytes_of(file, 8192));
@@ -258,15 +270,15 @@ fn as_many_files_are_waited_for_as_the_pool_takes() {
     site.wait_for_waiting(4);
     // The workers have seen all that was sent before somebody was answered.
     site.slowest_hit_for(Duration::from_millis(50));
-    let got = site.get("/one-more");
+    let (got, took) = timed(&mut site.client(), "/one-more");
     expect_unavailable(&got);
-    assert!(got.took < QUICK, "a full pool took {:?} to say so", got.took);
+    assert!(took < QUICK, "a full pool took {took:?} to say so");
     // Who asks for what is being fetched waits with the others, though the pool is full.
     let mut another = site.client();
-    another.ask("/absent-0").expect("it listens");
+    another.send(&get("/absent-0")).expect("it listens");
     site.disk.go_on();
     for client in waiting.iter_mut().chain([&mut another]) {
-        assert_eq!(client.take().expect("it answers").status, 404);
+        assert_eq!(client.read(false).expect("it answers").status, 404);
     }
     assert_eq!(site.get("/one-more").status, 404);
 }
@@ -281,10 +293,10 @@ fn who_gives_up_costs_no_memory_for_ever() {
     let mut clients: Vec<_> = (0..CLIENTS).map(|_| site.client()).collect();
     let mut round = |site: &mut Site| {
         for client in &mut clients {
-            client.ask("/hung.txt").expect("it listens");
+            client.send(&get("/hung.txt")).expect("it listens");
         }
         for client in &mut clients {
-            expect_unavailable(&client.take().expect("it answers"));
+            expect_unavailable(&client.read(false).expect("it answers"));
         }
         site.server.heap()
     };
@@ -308,7 +320,7 @@ fn a_disk_that_fails_is_asked_again() {
     for _ in 0..3 {
         let before = site.disk.counts();
         let got = site.get("/bad.txt");
-        assert!(matches!(got.status, 500 | 503), "{}", got.head);
+        assert!(matches!(got.status, 500 | 503), "{:?}", got.fields);
         assert!(site.disk.counts().reads > before.reads, "the failure was kept");
         site.get("/hot.txt").expect_file(HOT);
     }
@@ -323,12 +335,12 @@ fn a_file_that_ends_halfway_is_not_taken_for_a_whole_one() {
     site.disk.put("half.txt", &bytes);
     site.disk.fail(Some(Fault::EndsHalfway));
     for _ in 0..3 {
-        match site.client().get("/half.txt") {
-            Ok(got) => assert!(matches!(got.status, 500 | 503), "{}", got.head),
-            Err(error) => {
-                let is_end = [io::ErrorKind::UnexpectedEof, io::ErrorKind::ConnectionReset];
-                assert!(is_end.contains(&error.kind()), "{error}");
-            }
+        let mut client = site.client();
+        client.send(&get("/half.txt")).expect("it listens");
+        match client.read(false) {
+            Ok(got) => assert!(matches!(got.status, 500 | 503), "{:?}", got.fields),
+            Err(Cut::Ended | Cut::Halfway(_) | Cut::Reset) => {}
+            Err(Cut::Wrong(wrong)) => panic!("{wrong}"),
         }
     }
     site.disk.fail(None);
@@ -347,7 +359,7 @@ fn hits_do_not_wait_for_large_files() {
     let mut clients = site.ask_for(&vec!["large.bin".to_owned(); 4]);
     // One who takes nothing for now is in nobody's way either.
     let mut slow = clients.pop().expect("there are four");
-    let readers = clients.into_iter().map(|mut it| std::thread::spawn(move || it.take()));
+    let readers = clients.into_iter().map(|mut it| std::thread::spawn(move || it.read(false)));
     let readers: Vec<_> = readers.collect();
     let slowest = site.slowest_hit(|| readers.iter().any(|reader| !reader.is_finished()));
     for reader in readers {
@@ -355,7 +367,7 @@ fn hits_do_not_wait_for_large_files() {
     }
     println!("slowest hit beside large files: {slowest:?}");
     assert!(slowest < QUICK, "a hit took {slowest:?} beside large files");
-    slow.take().expect("it answers").expect_file(&bytes);
+    slow.read(false).expect("it answers").expect_file(&bytes);
 }
 
 #[test]
@@ -365,11 +377,15 @@ fn hits_do_not_wait_for_large_files_that_are_closed() {
     site.disk.put("large.bin", &bytes_of("large.bin", 40 * LARGE));
     for _ in 0..2 {
         let mut client = site.client();
-        client.ask("/large.bin").expect("it listens");
-        client.rest().read_exact(&mut [0; 1000]).expect("it answers");
+        client.send(&get("/large.bin")).expect("it listens");
+        let client = client.into_client();
+        client.stream().read_exact(&mut [0; 1000]).expect("it answers");
         // Another version: the cache lets go of the file, and who sends it has it alone.
         site.disk.put("large.bin", &bytes_of("another", 40 * LARGE));
-        let fresh = || site.client().get("/large.bin").is_ok_and(|got| got.body.starts_with(b"t"));
+        let fresh = || {
+            let got = site.client().try_ask(&get("/large.bin"));
+            got.is_ok_and(|got| got.body.starts_with(b"t"))
+        };
         eventually(SOON, "the new version is served", fresh);
         site.disk.delay(Delays { close: SLOW, ..Delays::default() });
         drop(client);
@@ -390,7 +406,7 @@ fn what_nobody_tells_of_is_found_by_looking_again() {
         site.disk.put("hot.txt", bytes.as_bytes());
         let watch = Stopwatch::start();
         eventually(SOON, "the new version is served", || {
-            client.get("/hot.txt").expect("it answers").body == bytes.as_bytes()
+            client.ask(&get("/hot.txt")).body == bytes.as_bytes()
         });
         assert!(watch.elapsed() < EVERY + QUICK, "stale for {:?}", watch.elapsed());
     }
@@ -414,7 +430,8 @@ fn what_is_cached_is_served_though_it_cannot_be_looked_at_again() {
     site.wait_for_waiting(1);
     let slowest = site.slowest_hit_for(SLOW);
     assert!(slowest < QUICK, "a hit took {slowest:?}");
-    let is_marked = |got: &Got| got.field("cache-status").is_some_and(|it| it.contains("stale"));
+    let is_marked =
+        |got: &Response| got.field("cache-status").is_some_and(|it| it.contains("stale"));
     eventually(SOON, "it is marked as stale", || is_marked(&site.get("/hot.txt")));
     site.disk.put("hot.txt", b"new");
     site.disk.go_on();

@@ -9,7 +9,7 @@ use std::time::Duration;
 use fsm_tests::child::Served;
 use fsm_tests::client::{Client, End};
 use fsm_tests::clock::{Stopwatch, eventually};
-use fsm_tests::responses::Response;
+use fsm_tests::response::{Response, Visitor};
 use rustix::net::sockopt::set_socket_recv_buffer_size;
 
 const HTTP_ECHO: &str = env!("CARGO_BIN_EXE_http_echo");
@@ -23,7 +23,7 @@ const SLACK: Duration = Duration::from_secs(5);
 #[cfg(target_os = "linux")]
 const GROWTH: usize = 1024 * 1024;
 
-const GET: &[u8] = b"GET / HTTP/1.1\r\nHost: h\r\n\r\n";
+const GET: &str = "GET / HTTP/1.1\r\nHost: h\r\n\r\n";
 
 fn serve(arguments: &[&str]) -> Served {
     Served::start(HTTP_ECHO, &[&["--listen", "127.0.0.1:0"], arguments].concat())
@@ -31,39 +31,24 @@ fn serve(arguments: &[&str]) -> Served {
 
 /// A connection on which one answer has come, so that it is known to be served.
 fn greeted(server: &Served) -> Client {
-    let mut client = Client::connect(server.address());
-    client.send(GET);
-    assert_eq!(read(&mut client).status, 200);
-    client
+    asked(Client::connect(server.address()))
+}
+
+/// A connection on which one more answer has come, and nothing behind it.
+fn asked(client: Client) -> Client {
+    let mut visitor = Visitor::over(client);
+    assert_eq!(visitor.ask(GET).status, 200);
+    visitor.into_client()
 }
 
 fn get(path: &str) -> Vec<u8> {
     format!("GET {path} HTTP/1.1\r\nHost: h\r\n\r\n").into_bytes()
 }
 
-/// The next response, of which nothing has been read, with nothing behind it.
-#[track_caller]
-fn read(client: &mut Client) -> Response {
-    let mut bytes = Vec::new();
-    let mut buffer = vec![0; 64 * 1024];
-    loop {
-        let count = client.stream().read(&mut buffer).expect("a response comes");
-        bytes.extend_from_slice(&buffer[..count]);
-        if let Some((response, taken)) = Response::read(&bytes, false, count == 0) {
-            assert_eq!(taken, bytes.len(), "something stands behind {response:?}");
-            return response;
-        }
-        assert!(count > 0, "the end instead of a response: {}", bytes.escape_ascii());
-    }
-}
-
 /// Everything up to the end of the stream, as responses.
 #[track_caller]
 fn rest(client: &mut Client) -> Vec<Response> {
-    let bytes = client.rest();
-    let (all, left) = Response::read_all(&bytes, true);
-    assert_eq!(left, 0, "half a response");
-    all
+    Response::all(&client.rest(), true)
 }
 
 #[test]
@@ -191,8 +176,8 @@ fn a_stream_is_made_no_faster_than_it_is_taken() {
         bytes.extend_from_slice(&buffer[..count]);
         thread::sleep(Duration::from_micros(500));
     }
-    let (response, taken) = Response::read(&bytes, false, false).expect("it is whole");
-    assert!(response.body.len() == 40_000_000 && taken == bytes.len());
+    let all = Response::all(&bytes, false);
+    assert!(all.len() == 1 && all[0].body.len() == 40_000_000);
     let grown = server.peak() - before;
     println!("a stream of 40 MB: the peak grew by {grown} bytes");
     assert!(grown < GROWTH, "{grown} bytes");
@@ -244,7 +229,7 @@ fn many_who_send_many_requests_at_once_get_every_byte() {
 #[test]
 fn who_sends_requests_and_takes_no_answers_is_not_answered_without_end() {
     let server = serve(&["--workers=1"]);
-    let mut polite = greeted(&server);
+    let polite = greeted(&server);
     let before = server.peak();
     let client = Client::connect(server.address());
     set_socket_recv_buffer_size(client.stream(), 16 * 1024).expect("a socket has buffers");
@@ -257,8 +242,8 @@ fn who_sends_requests_and_takes_no_answers_is_not_answered_without_end() {
     let grown = server.peak() - before;
     println!("a million requests and no answer taken: the peak grew by {grown} bytes");
     assert!(grown < GROWTH, "{grown} bytes");
-    polite.send(GET);
-    assert_eq!(read(&mut polite).status, 200, "nobody else notices");
+    // Nobody else notices.
+    drop(asked(polite));
     client.stream().shutdown(Shutdown::Both).expect("the connection is alive");
     assert!(!sending.join().expect("it ends"), "the rest was never taken");
 }

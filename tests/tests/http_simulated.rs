@@ -7,7 +7,7 @@ use std::time::Duration;
 use fsm_runtime::testing::sim::{ClientId, Faults, Network, Reporting, Script, Simulation};
 use fsm_tests::http_echo::HttpEcho;
 use fsm_tests::http_odd::{LARGE, Odd, World};
-use fsm_tests::responses::Response;
+use fsm_tests::response::Response;
 use fsm_tests::seeded::Seeded;
 use servers::http::{Client, HeadLimits, Http, Limits, Shared};
 
@@ -208,6 +208,7 @@ fn a_large_answer_comes_whole_whoever_made_it() {
         sim.run_for(20 * SECOND);
         let sent = sim.received(client);
         let (response, _) = Response::read(sent, false, false)
+            .expect("a response")
             .unwrap_or_else(|| panic!("{path}: {} bytes, and {:?}", sent.len(), sim.summary()));
         assert_eq!(response.body.len(), LARGE, "{path}");
     }
@@ -345,8 +346,9 @@ fn check_answers(sim: &Sim, asker: &Asker) -> usize {
     let mut whole = 0;
     for &asked in &asker.asked {
         let is_head = matches!(asked, Asked::Head(_));
-        let Some((response, taken)) = Response::read(rest, is_head, false) else { break };
-        rest = &rest[taken..];
+        let read = Response::read(rest, is_head, false);
+        let Some((response, behind)) = read.expect("a response") else { break };
+        rest = behind;
         whole += 1;
         assert!(asked.statuses().contains(&response.status), "{asked:?}: {response:?}");
         if response.status == 200 {

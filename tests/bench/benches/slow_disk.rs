@@ -10,11 +10,12 @@ use std::{
 };
 
 use fsm_bench::{
-    getter::Getter,
+    client::Client,
     load::{Latencies, be_nice},
     options::Options,
     pin,
     report::{Table, Verdicts, figure, median},
+    response::Visitor,
     scratch::Scratch,
     server::{Server, Spec, print_missing},
     slow_disk::{Delays, SlowDisk},
@@ -145,7 +146,7 @@ fn measure(
     next: &AtomicUsize,
 ) -> io::Result<Latencies> {
     let address = server.address.to_string();
-    let mut prober = Getter::connect(&address)?;
+    let mut prober = Visitor::over(Client::try_connect(&address)?);
     expect_file(&mut prober, "/hot")?;
     disk.delay(case.delays);
     let stop = AtomicBool::new(false);
@@ -192,7 +193,7 @@ fn wait_until_slow(disk: &SlowDisk, case: Case) -> io::Result<()> {
 fn miss_until(address: &str, stop: &AtomicBool, next: &AtomicUsize) -> io::Result<()> {
     // The one who is measured has the same core.
     be_nice()?;
-    let mut client = Getter::connect(address)?;
+    let mut client = Visitor::over(Client::try_connect(address)?);
     while !stop.load(Ordering::Relaxed) {
         let number = next.fetch_add(1, Ordering::Relaxed);
         if number >= FILES {
@@ -203,12 +204,15 @@ fn miss_until(address: &str, stop: &AtomicBool, next: &AtomicUsize) -> io::Resul
     Ok(())
 }
 
-fn expect_file(client: &mut Getter, path: &str) -> io::Result<Duration> {
-    let got = client.get(path)?;
-    if got.status == 200 && got.body.len() == LENGTH {
-        return Ok(got.took);
+/// How long it took from the request to the last byte of the file.
+fn expect_file(client: &mut Visitor, path: &str) -> io::Result<Duration> {
+    let begun = fsm_bench::now();
+    let response = client.try_ask(&format!("GET {path} HTTP/1.1\r\nHost: h\r\n\r\n"));
+    let took = begun.elapsed();
+    match response {
+        Ok(response) if response.status == 200 && response.body.len() == LENGTH => Ok(took),
+        other => Err(io::Error::other(format!("{path}: {other:?}"))),
     }
-    Err(io::Error::other(format!("{path}: {}", got.head)))
 }
 
 fn report(peers: &[Peer], cases: &[Case], check: bool) -> ExitCode {

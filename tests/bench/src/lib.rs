@@ -2,14 +2,14 @@
 //! to read.
 
 pub mod bursts;
+#[path = "../../src/client.rs"]
+pub mod client;
 #[path = "../../src/code_lines.rs"]
 pub mod code_lines;
 pub mod configured;
 pub mod cost;
 pub mod count;
 pub mod crowd;
-#[path = "../../src/getter.rs"]
-pub mod getter;
 pub mod heap;
 pub mod http;
 pub mod load;
@@ -17,6 +17,8 @@ pub mod options;
 pub mod peer;
 pub mod pin;
 pub mod report;
+#[path = "../../src/response.rs"]
+pub mod response;
 pub mod saturate;
 #[path = "../../src/scratch.rs"]
 pub mod scratch;

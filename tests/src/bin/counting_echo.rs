@@ -1,17 +1,12 @@
 //! The echo server as a child of a test, with an allocator that counts: every line on its standard
 //! input is answered with the bytes it holds, and it ends when that input does.
 
-#[allow(unreachable_pub, reason = "it is written for the library of the benches")]
-#[path = "../../bench/src/heap.rs"]
-mod heap;
+use fsm_tests::{heap::Counting, watched};
 
 #[global_allocator]
-static HEAP: heap::Counting = heap::Counting;
-
-/// The exit status of a server whose test has ended before it.
-const ABANDONED: i32 = 70;
+static HEAP: Counting = Counting;
 
 fn main() -> std::process::ExitCode {
-    heap::answer_on_stdin(|| std::process::exit(ABANDONED));
+    watched::answer_with_what_is_held();
     servers::echo::main()
 }

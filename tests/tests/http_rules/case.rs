@@ -5,6 +5,7 @@ use std::sync::{Arc, LazyLock};
 
 use fsm_runtime::testing::Driver;
 use fsm_tests::http_echo::HttpEcho;
+use fsm_tests::response::Response;
 use servers::http::{Client, Handler, Http, Limits, Shared};
 
 /// A name, what is sent, and what must come of it.
@@ -199,13 +200,12 @@ impl Answer {
         if let Self::Continue = self {
             return bytes.strip_prefix(b"HTTP/1.1 100 Continue\r\n\r\n").ok_or("no 100".into());
         }
-        let (status, has_body) = match self {
-            Self::Continue | Self::Nothing => (204, false),
-            Self::Says(_) | Self::Gives(_) => (200, true),
-            Self::Explains(status) => (status, true),
-            Self::Headed(status) => (status, false),
+        let status = match self {
+            Self::Continue | Self::Nothing => 204,
+            Self::Says(_) | Self::Gives(_) => 200,
+            Self::Explains(status) | Self::Headed(status) => status,
         };
-        let (response, rest) = Response::take(bytes, has_body)?;
+        let (response, rest) = take(bytes, matches!(self, Self::Headed(_)))?;
         if response.status != status {
             return Err(format!("{} instead of {status}", response.status));
         }
@@ -223,60 +223,12 @@ impl Answer {
     }
 }
 
-/// A response, taken apart.
-#[derive(Debug)]
-pub(crate) struct Response<'a> {
-    pub(crate) status: u16,
-    fields: Vec<(String, &'a [u8])>,
-    pub(crate) body: &'a [u8],
-}
-
-impl<'a> Response<'a> {
-    /// Takes a response from the front of the bytes, which must be framed in one way only.
-    pub(crate) fn take(bytes: &'a [u8], has_body: bool) -> Result<(Self, &'a [u8]), String> {
-        let mut places = [httparse::EMPTY_HEADER; 16];
-        let mut head = httparse::Response::new(&mut places);
-        let parsed = head.parse(bytes).map_err(|error| error.to_string())?;
-        let (httparse::Status::Complete(at), Some(status)) = (parsed, head.code) else {
-            return Err("half a response".into());
-        };
-        let fields = head.headers.iter();
-        let fields = fields.map(|field| (field.name.to_ascii_lowercase(), field.value)).collect();
-        let mut response = Self { status, fields, body: &[] };
-        // The time of day stands still at the epoch where there are no sockets.
-        if response.only("date") != Some(b"Thu, 01 Jan 1970 00:00:00 GMT") {
-            return Err("no date, or more than one".into());
-        }
-        let rest = &bytes[at..];
-        let length = response.only("content-length").and_then(number);
-        match (length, response.all("transfer-encoding").count()) {
-            (None, 0) if status == 204 => Ok((response, rest)),
-            (Some(_), 0) if !has_body => Ok((response, rest)),
-            (Some(length), 0) if status != 204 && length <= rest.len() => {
-                let (body, rest) = rest.split_at(length);
-                response.body = body;
-                Ok((response, rest))
-            }
-            _ => Err("not framed by a length".into()),
-        }
+/// Takes a response from the front of the bytes; `is_head` says that it answers a `HEAD`.
+pub(crate) fn take(bytes: &[u8], is_head: bool) -> Result<(Response, &[u8]), String> {
+    let (response, rest) = Response::split(bytes, is_head)?;
+    // The time of day stands still at the epoch where there are no sockets.
+    if response.field("date") != Some("Thu, 01 Jan 1970 00:00:00 GMT") {
+        return Err("another date".into());
     }
-
-    /// The values of a field, whose name is in lower case.
-    pub(crate) fn all(&self, name: &str) -> impl Iterator<Item = &'a [u8]> {
-        self.fields.iter().filter(move |(of, _)| of == name).map(|(_, value)| *value)
-    }
-
-    /// The value of a field that is there once.
-    pub(crate) fn only(&self, name: &str) -> Option<&'a [u8]> {
-        let mut values = self.all(name);
-        values.next().filter(|_| values.next().is_none())
-    }
-
-    fn closes(&self) -> bool {
-        self.only("connection") == Some(b"close")
-    }
-}
-
-fn number(digits: &[u8]) -> Option<usize> {
-    std::str::from_utf8(digits).ok()?.parse().ok()
+    Ok((response, rest))
 }

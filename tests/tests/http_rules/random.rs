@@ -7,7 +7,7 @@ use http::{Method, StatusCode};
 use proptest::prelude::*;
 use servers::http::{Absorbed, Absorption, Answer, Exchange, Handler, Refusal, Request};
 
-use crate::case::{Played, Response, play, usual};
+use crate::case::{Played, play, take, usual};
 use crate::cuts::{pieces, some_positions};
 
 /// Ways of cutting that each conversation is tried in.
@@ -267,7 +267,7 @@ proptest! {
         let played = play_cut(&sent, seed)?;
         let mut rest = &played.sent[..];
         for meant in &several {
-            let (response, left) = Response::take(rest, true).map_err(TestCaseError::fail)?;
+            let (response, left) = take(rest, false).map_err(TestCaseError::fail)?;
             prop_assert_eq!(response.status, 200);
             let (is, should) = (response.body.escape_ascii(), meant.seen.escape_ascii());
             prop_assert_eq!(is.to_string(), should.to_string());
@@ -303,9 +303,8 @@ proptest! {
         let mut rest = &sent[..];
         while !rest.is_empty() {
             rest = rest.strip_prefix(b"HTTP/1.1 100 Continue\r\n\r\n").unwrap_or(rest);
-            let (response, left) = Response::take(rest, true).map_err(TestCaseError::fail)?;
-            let closes = response.only("connection") == Some(b"close");
-            prop_assert!(left.is_empty() || !closes, "more behind the last");
+            let (response, left) = take(rest, false).map_err(TestCaseError::fail)?;
+            prop_assert!(left.is_empty() || !response.closes(), "more behind the last");
             prop_assert!(response.status < 500 || matches!(response.status, 501 | 505));
             rest = left;
         }
