@@ -222,7 +222,7 @@ impl CachedFile {
         exchange: Exchange<'_, '_, Self>,
     ) -> Answer<Self> {
         match &loaded.resource {
-            Resource::Listing(entries) if entries.len() > SHORT_LIST => {}
+            Resource::Listing(found) if found.entries.len() > SHORT_LIST => {}
             resource => return reply::with(resource, query, exchange),
         }
         // Ten thousand names take longer to put in order than others should have to wait.
@@ -399,7 +399,8 @@ pub struct Options {
     /// How many files are fetched from the disk at once; others wait for one of them
     #[arg(long, value_name = "N", default_value_t = HELPERS)]
     helpers: NonZero<usize>,
-    /// Lists directories that have no index.html
+    /// Lists directories that have no index.html, at most 10,000 names of each; with ?format=json
+    /// as JSON
     #[arg(long)]
     list: bool,
     /// Serves files whose names begin with a dot; only `.well-known` is served without this

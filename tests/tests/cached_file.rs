@@ -11,7 +11,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use clap::Parser;
 use fsm_runtime::testing::Driver;
-use fsm_tests::clock::Stopwatch;
+use fsm_tests::clock::{Stopwatch, eventually};
 use fsm_tests::response::Response;
 use fsm_tests::scratch::Scratch;
 use rustix::fs::{CWD, FileType, Mode, mknodat};
@@ -847,6 +847,10 @@ fn a_directory_is_listed_where_that_was_asked_for() {
     site.write("folder/.hidden", "");
     site.write("folder/below/d.txt", "");
     site.write("index/index.html", "an index");
+    let link = |target: &str, name: &str| symlink(target, site.root.path(name)).unwrap();
+    link("a.txt", "folder/to-a");
+    link("../index", "folder/to-index");
+    link("/etc/passwd", "folder/to-elsewhere");
     assert_eq!(site.status("/folder/"), 404);
     site.restart(&["--list"]);
     let page = site.get("/folder/", &[]);
@@ -856,6 +860,8 @@ fn a_directory_is_listed_where_that_was_asked_for() {
     let at = |text: &str| page.text().find(text).unwrap_or_else(|| panic!("no {text}"));
     assert!(at("below/") < at("a.txt") && at("a.txt") < at("b%20%26%20c.txt"));
     assert!(!page.text().contains(".hidden") && page.text().contains("b &amp; c.txt"));
+    assert!(page.text().contains("./to-a\"") && page.text().contains("./to-index/\""));
+    assert!(!page.text().contains("to-elsewhere"), "what cannot be got is not listed");
     let sorted = site.get("/folder/?sort=size&order=desc", &[]);
     let names = ["b%20%26%20c.txt", "a.txt"].map(|name| sorted.text().find(name));
     assert!(names[0] < names[1], "{names:?}");
@@ -870,6 +876,18 @@ fn a_directory_is_listed_where_that_was_asked_for() {
     assert_eq!(site.get("/index/", &[]).text(), "an index");
     site.restart(&["--list", "--hidden"]);
     assert!(site.get("/folder/", &[]).text().contains(".hidden"));
+}
+
+#[test]
+fn a_list_that_leaves_names_out_says_so() {
+    const MOST: usize = 10_000;
+    let site = Site::with(&["--list", "--slow-slice", "10s"]);
+    (0..MOST).for_each(|number| site.write(&format!("{number}.txt"), ""));
+    assert!(!site.get("/", &[]).text().contains("There is more"));
+    site.write("one more", "");
+    eventually(Duration::from_secs(20), "the new list is there", || {
+        site.get("/", &[]).text().contains("There is more:</b> no more than 10,000 are listed.")
+    });
 }
 
 /// More entries than are put in order while others wait.

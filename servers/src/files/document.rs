@@ -12,7 +12,7 @@ use http::header::{
     X_CONTENT_TYPE_OPTIONS,
 };
 
-use super::listing::Entry;
+use super::listing::Listing;
 use super::negotiation::{Coding, Codings};
 use super::open_file::OpenFile;
 use super::root::Meta;
@@ -27,7 +27,7 @@ pub enum Resource {
     /// A directory, and the path that was asked for lacks its slash.
     Directory,
     /// A directory without an index, and what is in it.
-    Listing(Vec<Entry>),
+    Listing(Listing),
 }
 
 /// A file and the compressed ones beside it.
@@ -150,7 +150,7 @@ impl Weigh for Resource {
         match self {
             Self::File(document) => document.variants.iter().map(Variant::weight).sum(),
             Self::Directory => 0,
-            Self::Listing(entries) => {
+            Self::Listing(Listing { entries, .. }) => {
                 entries.iter().map(|entry| (size_of_val(entry) + entry.name.len()) as u64).sum()
             }
         }

@@ -4,20 +4,25 @@ use std::io;
 use std::os::fd::OwnedFd;
 use std::time::{Duration, UNIX_EPOCH};
 
-use rustix::fs::{AtFlags, Dir, FileType, Stat, statat};
+use rustix::fs::{AtFlags, Dir, FileType, statat};
 
-use super::listing::Entry;
+use super::listing::{Entry, Listing};
+use super::root::{Kind, Meta};
 
 /// The most entries that are listed. A directory with more is not one that people look through, and
 /// its list would take megabytes.
 const ENTRIES: usize = 10_000;
 
-/// Reads the entries of a directory that requests can get: files and directories. Links are left
-/// out, since they may lead where nothing is served from.
+/// Reads the entries of a directory that requests can get: files and directories. `behind_link` says
+/// what a link leads to, if that may be served.
 ///
 /// # Errors
 /// What the system answered.
-pub fn read(folder: &OwnedFd, shows_hidden: bool) -> io::Result<Vec<Entry>> {
+pub fn read(
+    folder: &OwnedFd,
+    shows_hidden: bool,
+    behind_link: impl Fn(&[u8]) -> Option<Meta>,
+) -> io::Result<Listing> {
     let mut entries = Vec::new();
     for entry in Dir::read_from(folder)? {
         let entry = entry?;
@@ -25,31 +30,36 @@ pub fn read(folder: &OwnedFd, shows_hidden: bool) -> io::Result<Vec<Entry>> {
         if name.to_bytes().starts_with(b".") && !is_shown(name.to_bytes(), shows_hidden) {
             continue;
         }
+        if entries.len() == ENTRIES {
+            return Ok(Listing { entries, is_cut: true });
+        }
         // It may have gone meanwhile.
         let Ok(stat) = statat(folder, name, AtFlags::SYMLINK_NOFOLLOW) else { continue };
-        entries.extend(listed(name.to_bytes(), &stat));
-        if entries.len() == ENTRIES {
-            break;
-        }
+        let name = name.to_bytes();
+        let size = u64::try_from(stat.st_size).unwrap_or(0);
+        let own = |is_folder| listed(name, is_folder, size, stat.st_mtime);
+        entries.extend(match FileType::from_raw_mode(stat.st_mode) {
+            FileType::Directory => Some(own(true)),
+            FileType::RegularFile => Some(own(false)),
+            FileType::Symlink => behind_link(name).map(|meta| {
+                listed(name, meta.kind == Kind::Directory, meta.size, meta.mtime.seconds)
+            }),
+            _ => None,
+        });
     }
-    Ok(entries)
+    Ok(Listing { entries, is_cut: false })
 }
 
 fn is_shown(hidden: &[u8], shows_hidden: bool) -> bool {
     shows_hidden && hidden != b"." && hidden != b".."
 }
 
-fn listed(name: &[u8], stat: &Stat) -> Option<Entry> {
-    let is_folder = match FileType::from_raw_mode(stat.st_mode) {
-        FileType::Directory => true,
-        FileType::RegularFile => false,
-        _ => return None,
-    };
-    let seconds = u64::try_from(stat.st_mtime).ok().filter(|seconds| *seconds > 1);
-    Some(Entry {
+fn listed(name: &[u8], is_folder: bool, size: u64, seconds: i64) -> Entry {
+    let seconds = u64::try_from(seconds).ok().filter(|seconds| *seconds > 1);
+    Entry {
         name: name.to_vec(),
         is_folder,
-        size: u64::try_from(stat.st_size).unwrap_or(0),
+        size,
         modified: seconds.map(|seconds| UNIX_EPOCH + Duration::from_secs(seconds)),
-    })
+    }
 }

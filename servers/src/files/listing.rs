@@ -39,6 +39,15 @@ pub struct Entry {
     pub modified: Option<SystemTime>,
 }
 
+/// What is in a directory.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Listing {
+    /// In no order.
+    pub entries: Vec<Entry>,
+    /// There is more in it.
+    pub is_cut: bool,
+}
+
 /// What a list is ordered by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Key {
@@ -132,12 +141,13 @@ pub fn wants_json(query: Option<&str>) -> bool {
 /// `/photos/2026/`. All links are relative, so that the page also works below another path, behind
 /// a proxy.
 #[must_use]
-pub fn html(path: &[u8], entries: &[Entry], order: Order) -> Vec<u8> {
-    let sorted = order.sorted(entries);
+pub fn html(path: &[u8], listing: &Listing, order: Order) -> Vec<u8> {
+    let sorted = order.sorted(&listing.entries);
     let names: Vec<_> = path.split(|byte| *byte == b'/').filter(|name| !name.is_empty()).collect();
     let mut page = String::with_capacity(4096 + sorted.len() * 256);
     // Text can always be written to memory.
     let _ = write_page(&mut page, &names, &sorted, order);
+    let _ = write_sum(&mut page, &sorted, listing.is_cut);
     page.into_bytes()
 }
 
@@ -163,7 +173,7 @@ fn write_page(page: &mut String, path: &[&[u8]], sorted: &[&Entry], order: Order
         write_row(page, entry, order)?;
     }
     page.push_str("</tbody>\n</table>\n");
-    write_sum(page, sorted)
+    Ok(())
 }
 
 /// Where this is: each directory on the way is a link.
@@ -223,7 +233,7 @@ fn write_row(page: &mut String, entry: &Entry, order: Order) -> fmt::Result {
     Ok(())
 }
 
-fn write_sum(page: &mut String, sorted: &[&Entry]) -> fmt::Result {
+fn write_sum(page: &mut String, sorted: &[&Entry], is_cut: bool) -> fmt::Result {
     let folders = sorted.iter().filter(|entry| entry.is_folder).count();
     let files = sorted.len() - folders;
     let sizes = sorted.iter().filter(|entry| !entry.is_folder).map(|entry| entry.size);
@@ -233,6 +243,10 @@ fn write_sum(page: &mut String, sorted: &[&Entry]) -> fmt::Result {
         return Ok(());
     }
     let (folders_end, files_end) = (if folders == 1 { "y" } else { "ies" }, plural(files));
+    if is_cut {
+        let most = Thousands(sorted.len() as u64);
+        writeln!(page, "<p><b>There is more:</b> no more than {most} are listed.</p>")?;
+    }
     write!(page, "<p>{folders} director{folders_end}, {files} file{files_end}, ")?;
     let (exact, size) = (Thousands(bytes), Size(bytes));
     write!(page, "<span title=\"{exact} bytes\">{size}</span> \u{b7} ")?;
@@ -250,8 +264,8 @@ fn plural(number: usize) -> &'static str {
 /// `directory`; `size` is in bytes, `null` for a directory; `modified` is as RFC 3339 has it, or
 /// `null`; and `href` is a link relative to the directory, which is exact whatever the name is.
 #[must_use]
-pub fn json(entries: &[Entry], order: Order) -> Vec<u8> {
-    let objects: Vec<_> = order.sorted(entries).into_iter().map(Object::of).collect();
+pub fn json(listing: &Listing, order: Order) -> Vec<u8> {
+    let objects: Vec<_> = order.sorted(&listing.entries).into_iter().map(Object::of).collect();
     // Such objects can always be written to memory.
     let mut text = serde_json::to_vec(&objects).unwrap_or_default();
     text.push(b'\n');

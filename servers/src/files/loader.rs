@@ -26,7 +26,7 @@ use super::validators::{EntityTag, Validators, last_modified};
 use super::watch::Watch;
 
 /// What stands for a directory that has it.
-const INDEX: &[u8] = b"/index.html";
+const INDEX: &[u8] = b"index.html";
 
 /// The most bytes that are read without waiting: they are copied and hashed by who asks, and all
 /// other clients wait for that.
@@ -226,25 +226,30 @@ impl Loader {
         folder: &OwnedFd,
         meta: Meta,
     ) -> Result<Option<Loaded>, LoadError> {
-        let index = [path, INDEX].concat();
-        let index = index.strip_prefix(b"/").unwrap_or(&index);
-        match (fetch.open)(index) {
+        let index = in_folder(path, INDEX);
+        match (fetch.open)(&index) {
             None => Ok(None),
-            Some(Ok(Opened::File(file, meta))) => fetch.document(index, file, meta),
+            Some(Ok(Opened::File(file, meta))) => fetch.document(&index, file, meta),
             Some(Ok(Opened::Directory(..)) | Err(OpenError::NotFound)) if self.settings.lists => {
                 if !fetch.may_wait {
                     return Ok(None);
                 }
-                let entries = folder::read(folder, self.settings.shows_hidden)?;
+                let behind_link = |name: &[u8]| self.root.look_beneath(&in_folder(path, name)).ok();
+                let found = folder::read(folder, self.settings.shows_hidden, behind_link)?;
                 let origins = vec![Origin { path: path.into(), meta: Some(meta) }];
                 // The time of a folder says nothing of the sizes of the files in it.
                 let keeps = fetch.is_watched;
-                Ok(Some(fetch.loaded(Resource::Listing(entries), keeps, origins)))
+                Ok(Some(fetch.loaded(Resource::Listing(found), keeps, origins)))
             }
             Some(Ok(Opened::Directory(..))) => Err(LoadError::NotFound),
             Some(Err(error)) => Err(error.into()),
         }
     }
+}
+
+/// The path of a name in a folder; that of the root is empty.
+fn in_folder(folder: &[u8], name: &[u8]) -> Vec<u8> {
+    if folder.is_empty() { name.into() } else { [folder, b"/", name].concat() }
 }
 
 /// One fetching of one path, and how.

@@ -80,14 +80,14 @@ impl PageWish {
     /// Draws it; nothing of what is no directory. For long ones that takes milliseconds.
     #[must_use]
     pub fn draw(&self, resource: &Resource) -> Page {
-        let Resource::Listing(entries) = resource else {
+        let Resource::Listing(found) = resource else {
             return Page { content_type: "text/plain", body: Vec::new() };
         };
         if self.is_json {
-            let body = listing::json(entries, self.order);
+            let body = listing::json(found, self.order);
             return Page { content_type: "application/json", body };
         }
-        let body = listing::html(&self.path, entries, self.order);
+        let body = listing::html(&self.path, found, self.order);
         Page { content_type: "text/html; charset=utf-8", body }
     }
 }

@@ -15,6 +15,20 @@ fn folder(name: &[u8]) -> Entry {
     Entry { is_folder: true, ..file(name, 4096, 0) }
 }
 
+/// A directory with nothing else in it.
+fn all_of(entries: &[Entry]) -> Listing {
+    Listing { entries: entries.to_vec(), is_cut: false }
+}
+
+#[test]
+fn a_list_that_is_not_whole_says_so() {
+    let whole = all_of(&[file(b"a", 1, 1), file(b"b", 1, 1)]);
+    let page = |listing| String::from_utf8(html(b"/", listing, Order::default())).unwrap();
+    assert!(!page(&whole).contains("There is more"));
+    let cut = Listing { is_cut: true, ..whole.clone() };
+    assert!(page(&cut).contains("There is more:</b> no more than 2 are listed."));
+}
+
 /// Names that somebody will have thought of, and every byte that a name can have.
 fn hostile() -> Vec<Entry> {
     let names: [&[u8]; 16] = [
@@ -51,7 +65,7 @@ fn rows(page: &str) -> Vec<&str> {
 }
 
 fn page_of(path: &[u8], entries: &[Entry], query: &str) -> String {
-    String::from_utf8(html(path, entries, Order::of(Some(query)))).unwrap()
+    String::from_utf8(html(path, &all_of(entries), Order::of(Some(query)))).unwrap()
 }
 
 #[test]
@@ -101,7 +115,7 @@ fn dots_and_slashes_are_left_out() {
     let names: [&[u8]; 4] = [b".", b"..", b"", b"a/../../b"];
     let entries: Vec<_> = names.into_iter().map(folder).collect();
     assert_eq!(rows(&page_of(b"/", &entries, "")), [""; 0]);
-    assert_eq!(json(&entries, Order::default()), b"[]\n");
+    assert_eq!(json(&all_of(&entries), Order::default()), b"[]\n");
 }
 
 #[test]
@@ -170,7 +184,7 @@ fn times_that_cannot_be_written_are_left_out() {
     let late = UNIX_EPOCH.checked_add(Duration::from_secs(END_OF_DATES));
     for time in [None, early, late] {
         assert!(page_of(b"/", &[at(time)], "").contains("<td class=\"t\"></td></tr>"));
-        let text = String::from_utf8(json(&[at(time)], Order::default())).unwrap();
+        let text = String::from_utf8(json(&all_of(&[at(time)]), Order::default())).unwrap();
         assert!(text.contains("\"modified\":null"), "{text}");
     }
     let last = UNIX_EPOCH.checked_add(Duration::from_secs(END_OF_DATES - 1));
@@ -184,6 +198,6 @@ fn json_is_exact() {
         \"modified\":\"1970-01-01T00:00:00Z\",\"href\":\"./d/\"},\
         {\"name\":\"\u{fffd}\\\"\",\"type\":\"file\",\"size\":7,\
         \"modified\":\"1994-11-06T08:49:37Z\",\"href\":\"./%FF%22\"}]\n";
-    assert_eq!(String::from_utf8(json(&entries, Order::default())).unwrap(), right);
+    assert_eq!(String::from_utf8(json(&all_of(&entries), Order::default())).unwrap(), right);
     assert!(wants_json(Some("a&format=json")) && !wants_json(Some("format=jsonp")));
 }
