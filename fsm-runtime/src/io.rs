@@ -274,8 +274,10 @@ impl<'a> Out<'a> {
     /// assert_eq!(driver.sent(), poem);
     /// ```
     pub fn send_shared(&mut self, bytes: &Bytes) {
-        self.queue.copy(slice_of(self.input, self.run));
-        self.run.start = self.run.end;
+        if self.run.len() > 0 {
+            self.queue.copy(slice_of(self.input, self.run));
+            self.run.start = self.run.end;
+        }
         self.queue.share(bytes);
     }
 
@@ -312,6 +314,14 @@ impl<'a> Out<'a> {
         self.queue.truncate(self.mark);
     }
 
+    /// Puts all that earlier events queued into the queue, and drops what the present one did.
+    #[cold]
+    #[inline(never)]
+    fn save(&mut self) {
+        self.undo();
+        self.queue.copy(slice_of(self.input, self.run));
+    }
+
     /// The part of the input that is to be sent behind the queue: everything that was queued is in
     /// the queue and then in this range of the input.
     #[inline]
@@ -331,8 +341,7 @@ impl Drop for Out<'_> {
     #[inline]
     fn drop(&mut self) {
         if self.mark != FINISHED {
-            self.undo();
-            self.queue.copy(slice_of(self.input, self.run));
+            self.save();
         }
     }
 }
@@ -359,7 +368,9 @@ fn slice_of(input: &[u8], run: Run) -> &[u8] {
 #[cold]
 #[inline(never)]
 fn queue_apart(queue: &mut Output, input: &[u8], run: Run, bytes: &[u8]) -> Run {
-    queue.copy(slice_of(input, run));
+    if run.len() > 0 {
+        queue.copy(slice_of(input, run));
+    }
     let start = bytes.as_ptr().addr();
     let offset = start.wrapping_sub(input.as_ptr().addr());
     if queue.is_empty() && offset <= input.len() && bytes.len() <= input.len() - offset {

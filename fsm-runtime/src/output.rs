@@ -55,6 +55,7 @@ impl Output {
     }
 
     /// All of it, if it is in one piece because none of it is shared.
+    #[inline]
     pub(crate) fn in_one_piece(&self) -> Option<&[u8]> {
         self.shared.is_empty().then(|| &self.copied[self.gone..])
     }
@@ -159,11 +160,19 @@ impl Output {
     }
 
     /// Drops all of it.
+    #[inline]
     pub(crate) fn clear(&mut self) {
+        if !self.shared.is_empty() {
+            self.forget_shared();
+        }
         self.copied.clear();
         self.gone = 0;
-        self.shared.clear();
         self.length = 0;
+    }
+
+    #[cold]
+    fn forget_shared(&mut self) {
+        self.shared.clear();
     }
 
     /// The bytes it has room for without asking for memory.

@@ -136,7 +136,7 @@ impl<H: Handler> Exchange<'_, '_, H> {
         send: impl FnOnce(&mut Out<'_>),
     ) -> Answer<H> {
         self.write_head(status, fields, Outgoing::Counted(length as u64));
-        if !self.terms.is_head && may_have_body(status) {
+        if length > 0 && !self.terms.is_head && may_have_body(status) {
             send(&mut self.io.out);
         }
         Answer(Answered::Whole)
