@@ -22,6 +22,7 @@ mod body;
 mod body_writer;
 mod date;
 mod exchange;
+mod framers;
 mod handler;
 mod head;
 mod limits;
@@ -39,7 +40,7 @@ pub use refusal::Refusal;
 
 use body_writer::Progress;
 use exchange::{Answered, Terms};
-use head::Expectation;
+use framers::Expectation;
 use limits::BODY_STEP;
 
 /// One client of a server of HTTP/1.1.

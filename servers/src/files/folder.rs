@@ -13,8 +13,8 @@ use super::root::{Kind, Meta};
 /// its list would take megabytes.
 const ENTRIES: usize = 10_000;
 
-/// Reads the entries of a directory that requests can get: files and directories. `behind_link` says
-/// what a link leads to, if that may be served.
+/// Reads the entries of a directory that requests can get: files and directories. `behind_link`
+/// says what a link leads to, if that may be served.
 ///
 /// # Errors
 /// What the system answered.

@@ -7,7 +7,7 @@ use fsm_runtime::Input;
 use httparse::Status;
 use memchr::{memchr, memchr_iter, memrchr};
 
-use super::head::BodyLength;
+use super::framers::BodyLength;
 use super::refusal::Refusal;
 
 /// The most bytes of the extensions of one chunk. Nobody is known to use any.

@@ -1,10 +1,8 @@
 //! The simulated system: the same trait as the real one, on a virtual clock, over simulated
-//! connections.
+//! connections. Its calls, and what it reports to be ready, have files of their own below.
 
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, VecDeque};
-use std::io::{self, IoSlice};
-use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
@@ -17,25 +15,20 @@ use super::script::Script;
 use super::settings::{Faults, Network, Reporting};
 use super::trace::{Call, Trace};
 use super::wire::{Air, Phase, Wire};
-use crate::io::Work;
-use crate::key::Key;
 use crate::mesh::HEARS_STOPS;
 use crate::peer::Peer;
-use crate::pool::{JobId, Slot, Slots};
-use crate::sys::{Accept, Readiness, Ready, Sys, Transfer, Wait};
+use crate::pool::{Slot, Slots};
+use crate::sys::{Readiness, Transfer, Wait};
 use crate::table::Class;
+
+mod calls;
+mod readiness;
 
 /// A worker that waits this often in a row without asking anything else of the system is spinning.
 const SPINS: u32 = 1_000;
 
 /// The jobs that may run or wait, unless the test says otherwise.
 const POOL_ROOM: usize = 1_024;
-
-/// The longest pause of the whole machine, in milliseconds.
-const LONGEST_PAUSE: usize = 200;
-
-/// The first port of the simulated clients.
-const FIRST_PORT: usize = 1_024;
 
 /// The simulated system. Its workers share the network and the clock; each has a seat of its own,
 /// and the calls are those of the worker whose turn it is.
@@ -118,9 +111,7 @@ impl Seat {
             has_ended: false,
         }
     }
-}
 
-impl Seat {
     fn has_events(&self) -> bool {
         !self.events.is_empty() || !self.preferred.is_empty()
     }
@@ -217,19 +208,6 @@ impl System {
         self.micros += self.wires[number].server.call_micros;
         self.now += self.micros / 1_000;
         self.micros %= 1_000;
-    }
-
-    /// Gathers what preferred connections are ready for, of all that is ready by now.
-    fn gather_preferred(&mut self) {
-        self.keep_appointments();
-        for number in std::mem::take(&mut self.seat().woken) {
-            if self.wires[number].server.preferred {
-                self.wires[number].server.woken = false;
-                self.report(number);
-            } else {
-                self.seat().woken.push(number);
-            }
-        }
     }
 
     /// Leaves listeners to these workers only.
@@ -378,108 +356,11 @@ impl System {
         }
     }
 
-    /// Gathers what is ready, in any order.
-    fn gather(&mut self) {
-        self.gather_sources();
-        let mut candidates = std::mem::take(&mut self.seat().woken);
-        for at in (1..candidates.len()).rev() {
-            candidates.swap(at, self.random.below(at + 1));
-        }
-        for number in candidates {
-            if self.seats[self.at].events.len() >= self.network.events {
-                self.seat().woken.push(number);
-                continue;
-            }
-            self.wires[number].server.woken = false;
-            self.report(number);
-        }
-        self.gather_false_reports();
-    }
-
     /// Counts what a worker that does nothing goes round for; even that takes some time.
     fn note_idleness(&mut self) {
         self.now += u64::from(self.seats[self.at].idle_waits > 0);
         self.seat().idle_waits += 1;
         assert!(self.seats[self.at].idle_waits < SPINS, "the worker spins\n{}", self.trace);
-    }
-
-    fn gather_sources(&mut self) {
-        let seat = &mut self.seats[self.at];
-        if self.stops > 0 && self.at == HEARS_STOPS {
-            seat.events.push_back(Readiness { key: Key::CONTROL, ready: Ready::READ });
-        }
-        let mut is_waited_for = false;
-        for (number, &listener) in seat.listeners.iter().enumerate() {
-            let listener = &mut self.listeners[listener];
-            if listener.is_reported() {
-                listener.is_armed = self.reporting == Reporting::Edge;
-                is_waited_for = true;
-                seat.events.push_back(Readiness { key: Key::listener(number), ready: Ready::READ });
-            }
-        }
-        if is_waited_for && !seat.is_polling {
-            self.note_idleness();
-        }
-    }
-
-    /// Reports a connection as its mode of reporting has it.
-    fn report(&mut self, number: usize) {
-        let told = self.told(number);
-        if let Some(readiness) = told {
-            if self.reporting == Reporting::Oneshot {
-                self.wires[number].server.armed = Ready::NONE;
-            }
-            let preferred = self.wires[number].server.preferred;
-            let seat = self.seat();
-            let events = if preferred { &mut seat.preferred } else { &mut seat.events };
-            events.push_back(readiness);
-        }
-    }
-
-    /// What the system would report of a connection now.
-    fn told(&self, number: usize) -> Option<Readiness> {
-        let wire = &self.wires[number];
-        let key = wire.server.key.filter(|_| wire.server.phase == Phase::Open)?;
-        let mut ready = wire.ready(&self.network, self.reporting == Reporting::Edge);
-        if self.reporting == Reporting::Oneshot {
-            let is_broken = ready.has(Ready::READ_CLOSED);
-            let kept = [Ready::READ, Ready::WRITE]
-                .into_iter()
-                .filter(|bit| ready.has(*bit) && (wire.server.armed.has(*bit) || is_broken));
-            let told = kept.fold(Ready::NONE, Ready::and);
-            let rest = ready.without(Ready::READ.and(Ready::WRITE));
-            ready = told.and(rest);
-            if wire.server.armed == Ready::NONE {
-                return None;
-            }
-        }
-        (ready != Ready::NONE).then_some(Readiness { key, ready })
-    }
-
-    fn gather_false_reports(&mut self) {
-        if self.wires.is_empty() {
-            return;
-        }
-        if self.random.happens(self.faults.stale) {
-            let number = self.random.below(self.wires.len());
-            let server = &self.wires[number].server;
-            let key = server.key.filter(|_| server.phase == Phase::Closed);
-            if let Some((key, owner)) = key.zip(server.owner) {
-                let ready = Ready::READ.and(Ready::WRITE).and(Ready::READ_CLOSED).and(Ready::ERROR);
-                self.seats[owner].events.push_back(Readiness { key, ready });
-            }
-        }
-        if self.random.happens(self.faults.spurious) {
-            let number = self.random.below(self.wires.len());
-            let server = &mut self.wires[number].server;
-            let key = server.key.filter(|_| server.phase == Phase::Open);
-            let Some((key, owner)) = key.zip(server.owner) else { return };
-            let ready = match self.reporting {
-                Reporting::Edge => Ready::READ,
-                Reporting::Oneshot => std::mem::take(&mut server.armed),
-            };
-            self.seats[owner].events.push_back(Readiness { key, ready });
-        }
     }
 
     /// Lets time pass until something is ready or the limit has come.
@@ -601,326 +482,5 @@ impl System {
     fn has_descriptor(&self) -> bool {
         let used = self.open + self.seats.iter().filter(|seat| seat.has_reserve).count();
         self.descriptors.is_none_or(|limit| used < limit)
-    }
-}
-
-impl Sys for System {
-    type Socket = usize;
-
-    fn now(&mut self) -> u64 {
-        self.time_of_day.store(self.now, Ordering::Relaxed);
-        self.now
-    }
-
-    fn wait(&mut self, wait: Wait) -> io::Result<()> {
-        self.note(Call::Wait, self.at, 0);
-        self.seat().is_polling = wait == Wait::Poll;
-        if wait == Wait::Poll {
-            self.note_idleness();
-        }
-        if self.random.happens(self.faults.pause) {
-            self.now += self.random.below(LONGEST_PAUSE + 1) as u64;
-        }
-        if self.is_alone() {
-            self.seat().events.clear();
-            self.seat().preferred.clear();
-        }
-        if self.random.happens(self.faults.interrupted) {
-            return Ok(());
-        }
-        self.seat().call.store(false, Ordering::Relaxed);
-        let limit = match wait {
-            // Among several a worker goes on when its wait is over, so no time passes here.
-            _ if !self.is_alone() => Some(self.now),
-            Wait::Poll => Some(self.now),
-            Wait::Forever => self.horizon,
-            Wait::Until(at) => Some(self.horizon.map_or(at, |horizon| horizon.min(at))),
-        };
-        self.pass_time(limit);
-        let is_broken = self.broken == Some(self.at);
-        match self.fails(Call::Wait, self.faults.wait).or(is_broken.then_some(Errno::NOMEM)) {
-            None | Some(Errno::INTR) => Ok(()),
-            Some(error) => {
-                self.is_idle = false;
-                Err(error.into())
-            }
-        }
-    }
-
-    fn next_event(&mut self) -> Option<Readiness> {
-        self.seat().events.pop_front()
-    }
-
-    fn stop_requests(&mut self) -> usize {
-        std::mem::take(&mut self.stops)
-    }
-
-    fn listeners(&self) -> usize {
-        self.seats[self.at].listeners.len()
-    }
-
-    fn reports_listeners_by_level(&self) -> bool {
-        self.reporting == Reporting::Edge
-    }
-
-    fn accept(&mut self, listener: usize) -> Accept<usize> {
-        let listener = self.seats[self.at].listeners.get(listener);
-        let Some(&listener) = listener else { return Accept::WouldBlock };
-        let Some(&number) = self.listeners[listener].backlog.front() else {
-            self.listeners[listener].is_armed = true;
-            return Accept::WouldBlock;
-        };
-        let error = self.fails(Call::Accept, self.faults.accept);
-        let error = error.or_else(|| (!self.has_descriptor()).then_some(Errno::MFILE));
-        if let Some(error) = error {
-            self.note(Call::Accept, number, error.raw_os_error().unsigned_abs() as usize);
-            let answer = Accept::failed(error);
-            if matches!(answer, Accept::Retry) && error != Errno::INTR {
-                self.listeners[listener].backlog.pop_front();
-                self.with(number, Wire::abort);
-                self.pump(number);
-            }
-            return answer;
-        }
-        self.note(Call::Accept, number, 0);
-        self.listeners[listener].backlog.pop_front();
-        self.open += 1;
-        let server = &mut self.wires[number].server;
-        (server.phase, server.owner) = (Phase::Open, Some(self.at));
-        let port = u16::try_from(FIRST_PORT + number % 60_000).unwrap_or(u16::MAX);
-        let source = self.wires[number].source.unwrap_or(Ipv4Addr::LOCALHOST.into());
-        Accept::Socket(number, Peer::Tcp(SocketAddr::from((source, port))))
-    }
-
-    fn class_at(&self, listener: usize) -> Option<Class> {
-        let listener = self.seats[self.at].listeners.get(listener);
-        listener.and_then(|&listener| self.listeners[listener].class)
-    }
-
-    fn listen(&mut self, listener: usize, on: bool) -> io::Result<()> {
-        self.note(Call::Listen, 0, usize::from(on));
-        if let Some(error) = self.fails(Call::Listen, self.faults.listen) {
-            return Err(error.into());
-        }
-        let Some(&listener) = self.seats[self.at].listeners.get(listener) else { return Ok(()) };
-        let listener = &mut self.listeners[listener];
-        if on && listener.is_watched {
-            return Err(Errno::EXIST.into());
-        }
-        if !on && !listener.is_watched {
-            return Err(Errno::NOENT.into());
-        }
-        listener.is_watched = on;
-        listener.is_armed = true;
-        Ok(())
-    }
-
-    fn close_listeners(&mut self) {
-        self.close_listeners_of(self.at);
-    }
-
-    fn refuse(&mut self, listener: usize) -> Option<Peer> {
-        self.seat().has_reserve = false;
-        let refused = match self.accept(listener) {
-            Accept::Socket(socket, peer) => {
-                self.close(socket);
-                Some(peer)
-            }
-            _ => None,
-        };
-        self.keep_reserve();
-        refused
-    }
-
-    fn keep_reserve(&mut self) {
-        self.seat().has_reserve = self.seats[self.at].has_reserve || self.has_descriptor();
-    }
-
-    fn register(&mut self, socket: &usize, key: Key, preferred: bool) -> io::Result<()> {
-        self.note(Call::Register, *socket, usize::from(preferred));
-        if let Some(error) = self.fails(Call::Register, self.faults.register) {
-            return Err(error.into());
-        }
-        let server = &mut self.wires[*socket].server;
-        server.key = Some(key);
-        server.preferred = preferred;
-        self.wake(*socket);
-        Ok(())
-    }
-
-    fn prefer(&mut self, socket: &usize, key: Key, preferred: bool) -> io::Result<()> {
-        let was = self.wires[*socket].server.preferred;
-        assert!(was != preferred, "a connection is moved to where it is");
-        // What was to be reported there is gone with the registration.
-        self.seat().preferred.retain(|event| event.key != key);
-        self.register(socket, key, preferred)
-    }
-
-    fn look(&mut self, _: impl FnMut(Key) -> bool) {
-        self.gather_preferred();
-    }
-
-    fn next_preferred(&mut self) -> Option<Readiness> {
-        self.seat().preferred.pop_front()
-    }
-
-    fn rearm(&mut self, socket: &usize, _: Key, waits: Ready) -> io::Result<()> {
-        if self.reporting == Reporting::Edge || waits == Ready::NONE {
-            return Ok(());
-        }
-        self.note(Call::Rearm, *socket, 0);
-        if let Some(error) = self.fails(Call::Rearm, self.faults.rearm) {
-            return Err(error.into());
-        }
-        self.wires[*socket].server.armed = waits;
-        self.wake(*socket);
-        Ok(())
-    }
-
-    fn receive(&mut self, socket: &usize, buffer: &mut [u8]) -> Transfer {
-        let number = *socket;
-        self.spend(number);
-        if let Some(error) = self.fails(Call::Receive, self.faults.reset) {
-            self.note(Call::Receive, number, usize::MAX);
-            return self.break_off(number, error);
-        }
-        let server = &mut self.wires[number].server;
-        assert_eq!(server.phase, Phase::Open, "a closed socket is read");
-        if server.inbox.is_empty() {
-            self.note(Call::Receive, number, 0);
-            let server = &mut self.wires[number].server;
-            return match server.error.take() {
-                Some(error) => Transfer::Gone(Errno::from_raw_os_error(error).into()),
-                None if server.ended || server.dead => Transfer::Moved(0),
-                None => Transfer::WouldBlock,
-            };
-        }
-        let count = server.inbox.len().min(buffer.len());
-        if self.blocks() {
-            return Transfer::WouldBlock;
-        }
-        let count = self.shorten(count);
-        let server = &mut self.wires[number].server;
-        for (to, byte) in buffer.iter_mut().zip(server.inbox.drain(..count)) {
-            *to = byte;
-        }
-        let has_more = !server.inbox.is_empty();
-        self.wires[number].ledger.server_received.extend_from_slice(&buffer[..count]);
-        if has_more && count < buffer.len() {
-            // As if the rest had arrived just after this read: a new edge.
-            self.wake(number);
-        }
-        self.note(Call::Receive, number, count);
-        self.pump(number);
-        Transfer::Moved(count)
-    }
-
-    fn send(&mut self, socket: &usize, bytes: &[u8]) -> Transfer {
-        let number = *socket;
-        self.spend(number);
-        if let Some(error) = self.fails(Call::Send, self.faults.reset) {
-            self.note(Call::Send, number, usize::MAX);
-            return self.break_off(number, error);
-        }
-        let server = &mut self.wires[number].server;
-        assert_eq!(server.phase, Phase::Open, "a closed socket is written");
-        assert!(!server.finishing, "a socket is written after its sending side was shut down");
-        if server.dead {
-            let error = server.error.take().map_or(Errno::PIPE, Errno::from_raw_os_error);
-            self.note(Call::Send, number, usize::MAX);
-            return Transfer::Gone(error.into());
-        }
-        let room = self.network.send_buffer.saturating_sub(server.outbox.len()).min(bytes.len());
-        if room == 0 || self.blocks() {
-            self.wires[number].server.blocked = true;
-            self.note(Call::Send, number, 0);
-            return Transfer::WouldBlock;
-        }
-        let count = self.shorten(room);
-        let wire = &mut self.wires[number];
-        wire.server.outbox.extend(&bytes[..count]);
-        wire.ledger.server_sent.extend_from_slice(&bytes[..count]);
-        wire.server.blocked = count < bytes.len();
-        if count < room {
-            // As if there had been less room, and the rest of it had come just after this write.
-            self.wake(number);
-        }
-        self.note(Call::Send, number, count);
-        self.pump(number);
-        Transfer::Moved(count)
-    }
-
-    fn send_pieces(&mut self, socket: &usize, pieces: &[IoSlice<'_>]) -> Transfer {
-        let bytes: Vec<u8> = pieces.iter().flat_map(|piece| piece.iter().copied()).collect();
-        self.send(socket, &bytes)
-    }
-
-    fn finish_sending(&mut self, socket: &usize) {
-        self.note(Call::Finish, *socket, 0);
-        let now = self.now;
-        let server = &mut self.wires[*socket].server;
-        server.finishing = true;
-        server.finished_at.get_or_insert(now);
-        self.pump(*socket);
-    }
-
-    fn close(&mut self, socket: usize) {
-        self.note(Call::Close, socket, 0);
-        assert_eq!(self.wires[socket].server.phase, Phase::Open, "a socket is closed twice");
-        self.open -= 1;
-        self.with(socket, Wire::close);
-        self.pump(socket);
-    }
-
-    fn abort(&mut self, socket: usize) {
-        self.note(Call::Abort, socket, 0);
-        assert_eq!(self.wires[socket].server.phase, Phase::Open, "a socket is closed twice");
-        self.open -= 1;
-        self.with(socket, Wire::abort);
-        self.pump(socket);
-    }
-
-    fn take_error(&mut self, socket: &usize) -> Option<io::Error> {
-        let error = self.wires[*socket].server.error.take();
-        error.map(|error| Errno::from_raw_os_error(error).into())
-    }
-
-    fn offload(&mut self, slot: Slot, work: Work) -> JobId {
-        let time = self.jobs.shortest..=self.jobs.longest;
-        let millis = self.random.between(time);
-        self.jobs.add(self.now, millis, slot, work)
-    }
-
-    fn cancel(&mut self, job: JobId) {
-        self.jobs.cancel(job);
-    }
-
-    fn hand_over(&mut self, worker: usize, socket: usize, peer: Peer, class: Option<Class>) {
-        self.note(Call::HandOver, socket, worker);
-        self.wires[socket].server.owner = None;
-        if self.seats[worker].has_ended {
-            self.stranded += 1;
-            return self.turn_away(socket);
-        }
-        self.seats[worker].arrivals.push_back((socket, peer, class));
-    }
-
-    fn next_arrival(&mut self) -> Option<(usize, Peer, Option<Class>)> {
-        let (socket, peer, class) = self.seat().arrivals.pop_front()?;
-        self.wires[socket].server.owner = Some(self.at);
-        Some((socket, peer, class))
-    }
-
-    /// In microseconds.
-    fn stopwatch(&mut self) -> u64 {
-        self.now * 1_000 + self.micros
-    }
-
-    fn span_within(&mut self, limit: Duration) -> u64 {
-        u64::try_from(limit.as_micros()).unwrap_or(u64::MAX)
-    }
-
-    fn time_of(&mut self, span: u64) -> Duration {
-        Duration::from_micros(span)
     }
 }
