@@ -50,6 +50,12 @@ unsafe impl GlobalAlloc for Counting {
     }
 }
 
+/// The bytes that are held now.
+#[must_use]
+pub fn live() -> usize {
+    LIVE.load(Ordering::Relaxed)
+}
+
 /// Starts a thread that answers every line on standard input with the bytes held from the
 /// allocator, and then does what is to be done when the input has ended.
 pub fn answer_on_stdin(at_end: fn()) {
@@ -57,7 +63,7 @@ pub fn answer_on_stdin(at_end: fn()) {
         // One buffer from before the first answer, so that asking changes nothing.
         let mut question = String::with_capacity(64);
         while io::stdin().read_line(&mut question).is_ok_and(|read| read > 0) {
-            println!("{}", LIVE.load(Ordering::Relaxed));
+            println!("{}", live());
             question.clear();
         }
         at_end();

@@ -13,6 +13,7 @@ pub mod crowd;
 pub mod heap;
 pub mod http;
 pub mod load;
+pub mod look_ups;
 pub mod options;
 pub mod peer;
 pub mod pin;

@@ -1,6 +1,6 @@
 //! Server on core 0, client on core 1: neither disturbs the other, and every run is alike.
 
-use std::io;
+use std::{fs, io};
 
 use rustix::{
     io::Errno,
@@ -22,6 +22,24 @@ pub fn server(pid: Pid) -> io::Result<()> {
 /// core.
 pub fn client() -> io::Result<()> {
     pin(None, CLIENT_CORE)
+}
+
+/// Puts the calling thread on a core of those that there are.
+pub fn thread(core: usize) -> io::Result<()> {
+    pin(None, core)
+}
+
+/// Lets each thread of a server, and of those that it starts, have any core: for a server with more
+/// workers than one.
+pub fn free(pid: Pid, cores: usize) -> io::Result<()> {
+    let mut set = CpuSet::new();
+    (0..cores).for_each(|core| set.set(core));
+    for task in fs::read_dir(format!("/proc/{}/task", pid.as_raw_nonzero()))? {
+        let task = task?.file_name();
+        let task = task.to_str().and_then(|it| it.parse().ok()).and_then(Pid::from_raw);
+        sched_setaffinity(task, &set)?;
+    }
+    Ok(())
 }
 
 fn pin(pid: Option<Pid>, core: usize) -> io::Result<()> {

@@ -135,6 +135,16 @@ impl Spec {
         Self::built("ours", &program).with_one_worker()
     }
 
+    /// With so many workers, if it is one of ours.
+    #[must_use]
+    pub fn with_workers(mut self, workers: usize) -> Self {
+        let value = self.arguments.iter().position(|word| word == "--workers").map(|at| at + 1);
+        if let Some(value) = value.and_then(|at| self.arguments.get_mut(at)) {
+            *value = workers.to_string();
+        }
+        self
+    }
+
     fn with_one_worker(mut self) -> Self {
         self.arguments.extend(["--workers", "1"].map(String::from));
         self
