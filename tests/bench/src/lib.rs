@@ -24,6 +24,7 @@ pub mod saturate;
 #[path = "../../src/scratch.rs"]
 pub mod scratch;
 pub mod server;
+pub mod slices;
 pub mod slow;
 #[path = "../../src/slow_disk.rs"]
 pub mod slow_disk;
