@@ -41,14 +41,23 @@ const MOST_LOGGED: f64 = 1.05;
 const CALLS: [&str; 3] = ["recvfrom", "sendto", "epoll_"];
 const MOST_OTHER_CALLS: f64 = 0.01;
 
-/// Files that are cached, and clients that are idle, for their memory.
-const MANY: u64 = 10_000;
+/// Files that are cached, and clients that are idle, for their memory: as many with `--short`, as
+/// what is small beside a thousand may not be beside ten.
+const MANY: usize = 10_000;
+/// Descriptors that a server needs beside those of files that it keeps open and of clients.
+const SPARE: usize = 200;
+/// What a file may take on the heap beside its own bytes: as much as the cache reckons with for its
+/// heads, or its budget would not be kept.
+const MOST_BESIDE: f64 = 2048.0;
 /// What files were found in is put away a moment after they were sent.
 const SETTLE: Duration = Duration::from_millis(500);
 
 /// At its best for files of a kibibyte: held open, and copied rather than mapped.
 const NGINX: &str =
     "root PUBLIC; open_file_cache max=1000; open_file_cache_valid 60s; sendfile off;";
+/// The same with as many files open as are asked for.
+const NGINX_MANY: &str =
+    "root PUBLIC; open_file_cache max=10000; open_file_cache_valid 60s; sendfile off;";
 /// The same as most have it.
 const NGINX_SENDFILE: &str =
     "root PUBLIC; open_file_cache max=1000; open_file_cache_valid 60s; sendfile on; tcp_nopush on;";
@@ -95,6 +104,10 @@ fn main() -> io::Result<ExitCode> {
     let counters = Counters::probe();
     println!("{}", counters.describe());
     let mut verdicts = Verdicts::default();
+    // First, since it takes a minute and what follows takes many.
+    if options.wants("memory") {
+        memory(&mut verdicts)?;
+    }
     for load in LOADS.iter().filter(|load| options.wants(load.name)) {
         let (shape, specs) = (shape(load, &options), servers(load)?);
         let rows = measure(&shape, &specs, counters, options.rounds())?;
@@ -103,9 +116,6 @@ fn main() -> io::Result<ExitCode> {
         if load.name == "small" {
             judge_calls(&shape, counters, &mut verdicts)?;
         }
-    }
-    if options.wants("memory") {
-        memory(options.amount(MANY))?;
     }
     fs::remove_dir_all(configured::folder()?)?;
     Ok(verdicts.finish(options.check))
@@ -206,41 +216,78 @@ fn judge_calls(shape: &Shape, counters: Counters, verdicts: &mut Verdicts) -> io
     Ok(())
 }
 
-/// What a server holds for each file that it keeps and each client that is idle.
-fn memory(many: u64) -> io::Result<()> {
-    pin::raise_open_files()?;
+/// What a server holds for each file that it was asked for and each client that is idle. Others
+/// than ours leave the bytes of files to the kernel, which has them all.
+fn memory(verdicts: &mut Verdicts) -> io::Result<()> {
+    let allowed = usize::try_from(pin::raise_open_files()?).unwrap_or(usize::MAX);
+    let clients = MANY.min(allowed.saturating_sub(MANY + SPARE));
     let public = configured::public()?;
-    for number in 0..many {
-        fs::write(public.join(format!("{number:08}.txt")), vec![b'.'; Page::Small.length()])?;
+    for file in 0..MANY {
+        fs::write(public.join(&path(file)[1..]), vec![b'.'; Page::Small.length()])?;
     }
-    let heap = gather(&Spec::ours_public_counting(), many, |server| {
+    let title =
+        format!("Memory with {MANY} files of 1 KiB, and with {clients} idle clients besides");
+    let heads =
+        ["server", "counted", "MiB before", "with files", "with clients", "a file", "a client"];
+    let mut table = Table::new(title, &heads).with_texts(2);
+    let heap = gather(&Spec::ours_public_counting(), clients, |server| {
         server.ask("heap")?.parse().map_err(io::Error::other)
     })?;
-    let resident = gather(&Spec::ours_public(), many, |server| resident_bytes(server.pid()))?;
-    let title = format!("Memory of {many} cached files of 1 KiB, and of {many} idle clients");
-    let heads = ["", "heap bytes of each", "resident bytes of each", "resident MiB in all"];
-    let mut table = Table::new(title, &heads);
-    for (at, name) in ["before", "a file", "a client"].into_iter().enumerate() {
-        let each =
-            |sums: &[f64]| at.checked_sub(1).map(|before| (sums[at] - sums[before]) / many as f64);
-        table.row(vec![
-            name.to_owned(),
-            figure(each(&heap), 0),
-            figure(each(&resident), 0),
-            figure(Some(resident[at] / f64::from(1 << 20)), 1),
-        ]);
+    table.row(heap.row("ours", "heap"));
+    let peers = [Spec::nginx(NGINX_MANY), Spec::lighttpd(), Spec::h2o()];
+    let specs: Vec<_> = [Spec::ours_public()].into_iter().chain(peers).collect();
+    for spec in specs.iter().filter(|spec| spec.program.is_ok()) {
+        let held = gather(spec, clients, |server| resident_bytes(server.pid()))?;
+        table.row(held.row(spec.name, "resident"));
     }
     table.print();
+    print_missing(&specs);
+    let beside = heap.of_a_file() - Page::Small.length() as f64;
+    verdicts.at_most("ours, heap bytes of a file beside its own", Some(beside), MOST_BESIDE);
     Ok(())
 }
 
-/// A figure of a server: before anything, with so many files, and with as many clients besides,
-/// each of whom has had a file.
+/// All names are as long.
+fn path(file: usize) -> String {
+    format!("/{file:08}.txt")
+}
+
+/// Bytes of a server: before anything, with the files, and with the clients besides.
+struct Held {
+    before: f64,
+    files: f64,
+    clients: f64,
+    /// How many clients.
+    count: usize,
+}
+
+impl Held {
+    fn of_a_file(&self) -> f64 {
+        (self.files - self.before) / MANY as f64
+    }
+
+    fn row(&self, name: &str, counted: &str) -> Vec<String> {
+        let mebibytes = |bytes: f64| figure(Some(bytes / f64::from(1 << 20)), 1);
+        let of_a_client = divide(Some(self.clients - self.files), Some(self.count as f64));
+        vec![
+            name.to_owned(),
+            counted.to_owned(),
+            mebibytes(self.before),
+            mebibytes(self.files),
+            mebibytes(self.clients),
+            figure(Some(self.of_a_file()), 0),
+            figure(of_a_client, 0),
+        ]
+    }
+}
+
+/// A figure of a server: before anything, with all files, and with so many clients besides, each of
+/// whom has had a file.
 fn gather(
     spec: &Spec,
-    many: u64,
+    clients: usize,
     mut figure: impl FnMut(&mut Server) -> io::Result<f64>,
-) -> io::Result<[f64; 3]> {
+) -> io::Result<Held> {
     let mut server = spec.start(&[])?;
     let mut after_a_moment = |server: &mut Server| {
         thread::sleep(SETTLE);
@@ -251,21 +298,22 @@ fn gather(
     let mut reader = Requester::connect(server.address, ask)?;
     reader.exchange(&mut buffer)?;
     let before = after_a_moment(&mut server)?;
-    for number in 0..many {
-        reader.turn_to(server.address, &format!("/{number:08}.txt"));
+    for file in 0..MANY {
+        reader.turn_to(server.address, &path(file));
         reader.exchange(&mut buffer)?;
     }
-    let cached = after_a_moment(&mut server)?;
-    let mut clients = Vec::new();
-    for _ in 0..many {
+    let files = after_a_moment(&mut server)?;
+    let mut idle = Vec::new();
+    for _ in 0..clients {
         let mut client = Requester::connect(server.address, ask)?;
         client.exchange(&mut buffer)?;
-        clients.push(client);
+        idle.push(client);
     }
     let held = after_a_moment(&mut server)?;
-    drop(clients);
+    // h2o waits for those who are idle before it ends.
+    drop((reader, idle));
     server.stop()?;
-    Ok([before, cached, held])
+    Ok(Held { before, files, clients: held, count: clients })
 }
 
 fn find<'a>(rows: &'a [Row], name: &str) -> Option<&'a Row> {

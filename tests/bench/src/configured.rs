@@ -11,7 +11,10 @@ use std::{
 
 use rustix::process::geteuid;
 
-use crate::server::{is_installed, target_directory};
+use crate::{
+    pin,
+    server::{is_installed, target_directory},
+};
 
 /// Such a server. None of them logs, as with the others.
 #[derive(Clone, Copy)]
@@ -50,7 +53,7 @@ impl Configured {
         let public = public()?;
         let text = match self {
             Self::Nginx(site) => nginx(&folder, address, site),
-            Self::Lighttpd => lighttpd(&public, address),
+            Self::Lighttpd => lighttpd(&public, address, pin::raise_open_files()?),
             Self::H2o => h2o(&public, address),
         };
         fs::write(&file, text)?;
@@ -90,23 +93,32 @@ fn nginx(folder: &Path, address: SocketAddr, site: &str) -> String {
     let folders: String = kinds.iter().map(|it| format!("{it}_temp_path {name}/{it};\n")).collect();
     format!(
         "daemon off;\nmaster_process off;\nworker_processes 1;\npid {name}/pid;\n\
-         error_log stderr crit;\nevents {{ worker_connections 16384; }}\nhttp {{\naccess_log off;\n\
+         error_log stderr crit;\nevents {{ worker_connections {CLIENTS}; }}\n\
+         http {{\naccess_log off;\n\
          types {{ text/plain txt; }}\n\
          keepalive_requests 1000000000;\n{folders}server {{\nlisten {address} backlog=4096;\n\
          {site}\n}}\n}}\n",
     )
 }
 
+/// As many clients as a server lets in that would let in fewer by itself, and how many seconds they
+/// may be idle: ten thousand are measured while they are.
+const CLIENTS: u64 = 16_384;
+const IDLE: u64 = 60;
+
 /// One process is what it is unless told otherwise. It counts the requests of a connection in
-/// sixteen bits.
-fn lighttpd(public: &Path, address: SocketAddr) -> String {
+/// sixteen bits, and lets in half as many clients as it may have descriptors.
+fn lighttpd(public: &Path, address: SocketAddr, allowed: u64) -> String {
+    let descriptors = allowed.min(2 * CLIENTS);
     format!(
         "server.document-root = \"{}\"\nserver.bind = \"{}\"\nserver.port = {}\n\
-         server.max-keep-alive-requests = 65535\n\
+         server.max-keep-alive-requests = 65535\nserver.max-keep-alive-idle = {IDLE}\n\
+         server.max-fds = {descriptors}\nserver.max-connections = {}\n\
          mimetype.assign = ( \".txt\" => \"text/plain\" )\n",
         public.display(),
         address.ip(),
-        address.port()
+        address.port(),
+        descriptors / 2,
     )
 }
 
@@ -114,7 +126,8 @@ fn lighttpd(public: &Path, address: SocketAddr) -> String {
 fn h2o(public: &Path, address: SocketAddr) -> String {
     let user = if geteuid().is_root() { "user: root\n" } else { "" };
     format!(
-        "{user}listen:\n  host: {}\n  port: {}\nnum-threads: 1\nhosts:\n  \
+        "{user}listen:\n  host: {}\n  port: {}\nnum-threads: 1\nmax-connections: {CLIENTS}\n\
+         http1-request-timeout: {IDLE}\nhosts:\n  \
          default:\n    paths:\n      \
          /:\n        file.dir: {}\n",
         address.ip(),

@@ -163,9 +163,11 @@ impl Requester {
         Ok(())
     }
 
-    /// Asks for another file of the same length from now on, whose name is as long.
+    /// Asks for another file of the same length from now on. Its head may be of another length:
+    /// there are tags that are written as numbers.
     pub fn turn_to(&mut self, address: SocketAddr, path: &str) {
         self.request = request(path, address, "").into_bytes();
+        self.length = None;
     }
 
     /// One request and its answer.
