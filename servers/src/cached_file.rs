@@ -341,6 +341,12 @@ impl Files {
     ) {
         match this.store.join(key, ticket) {
             Joined::Waits => {}
+            Joined::Known(ticket) => match this.store.find(key) {
+                Found::Value(loaded) => ticket.answer(Disk::Loaded(Fetched::Something(loaded))),
+                Found::Absent => ticket.answer(Disk::Loaded(Fetched::Nothing)),
+                // It has been forgotten again.
+                Found::Unknown => Self::fetch(this, key, now, exchange, ticket),
+            },
             Joined::Full(ticket) => ticket.answer(Disk::Loaded(Fetched::Busy)),
             Joined::First => {
                 let landing = Landing::new(&this.store, key);

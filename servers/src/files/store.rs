@@ -99,6 +99,8 @@ pub enum Joined<W> {
     First,
     /// It waits with others.
     Waits,
+    /// It need not wait: the path has become known since it was looked up.
+    Known(W),
     /// Too many wait already.
     Full(W),
 }
@@ -128,6 +130,10 @@ impl<V: Weigh, W> Store<V, W> {
         }
     }
 
+    fn knows(&self, path: &[u8]) -> bool {
+        !matches!(self.find(path), Found::Unknown)
+    }
+
     /// Waits for a path to be fetched. The first to do so has it done, and ends it with
     /// [`Store::land`].
     pub fn join(&self, path: &[u8], waiter: W) -> Joined<W> {
@@ -142,6 +148,11 @@ impl<V: Weigh, W> Store<V, W> {
             flight.waiters.push(waiter);
             flights.waiting += 1;
             return Joined::Waits;
+        }
+        // Under the lock: a flight that has ended since the path was looked up has left what it
+        // found, and the file need not be fetched again.
+        if self.knows(path) {
+            return Joined::Known(waiter);
         }
         if flights.by_path.len() >= FLIGHTS {
             return Joined::Full(waiter);
@@ -327,6 +338,20 @@ mod tests {
         assert_eq!(files.land(b"b", Some(None)), [3]);
         assert!(matches!(files.find(b"b"), Found::Absent));
         assert!(files.land(b"b", Some(None)).is_empty(), "nobody waits any more");
+    }
+
+    #[test]
+    fn what_has_landed_since_it_was_looked_up_is_not_fetched_again() {
+        let files = Files::new(1 << 20, 1 << 14);
+        for (outcome, is_there) in [(Some(&Arc::new(Bytes(5))), true), (None, false)] {
+            assert!(matches!(files.find(b"a"), Found::Unknown));
+            files.join(b"a", 1);
+            files.land(b"a", Some(outcome));
+            assert_eq!(files.join(b"a", 2), Joined::Known(2));
+            assert_eq!(size(&files.find(b"a")).is_some(), is_there);
+            files.forget(b"a");
+        }
+        assert_eq!(files.join(b"a", 3), Joined::First);
     }
 
     #[test]

@@ -384,6 +384,7 @@ impl Filled {
                 Ok(())
             }
             Joined::Waits => told.recv().map_err(io::Error::other),
+            Joined::Known(_) => Ok(()),
             Joined::Full(_) => Err(io::Error::other("too many wait")),
         }
     }
