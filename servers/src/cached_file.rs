@@ -16,15 +16,15 @@ use std::time::{Duration, SystemTime};
 use clap::Parser;
 use clap::builder::{PathBufValueParser, TypedValueParser};
 use fsm_runtime::{DEFAULT_POOL, Machine as _, OperationError, Peer, Server, Ticket};
-use http::{HeaderValue, Method, StatusCode};
+use http::{HeaderName, HeaderValue, Method, StatusCode};
 use humantime::{format_duration, parse_duration};
 use tracing::warn;
 
 use crate::cli::{self, Common};
 use crate::files::document::Resource;
-use crate::files::download::{Download, PIECE, Read};
+use crate::files::download::{Download, PIECE, Read, Step};
 use crate::files::loader::{CacheRule, LoadError, Loaded, Loader, Settings};
-use crate::files::log::{Format, Lines, Log, Note, Said};
+use crate::files::log::{self, Format, Lines, Log, Note, Said};
 use crate::files::path::{DotFiles, FilePath, PathError};
 use crate::files::refresh::{self, Freshness};
 use crate::files::reply::{self, Page, PageWish, Query};
@@ -33,7 +33,7 @@ use crate::files::site;
 use crate::files::store::{Found, Joined, Landing, Store};
 use crate::files::watch::Watch;
 use crate::http::{
-    Answer, BodyWriter, Exchange, Handler, Http, Limits, Refusal, Request, Written, serve,
+    Answer, BodyWriter, Exchange, Field, Handler, Http, Limits, Refusal, Request, Written, serve,
 };
 
 /// Somebody who waits for a file.
@@ -44,6 +44,8 @@ pub struct CachedFile {
     files: Arc<Files>,
     /// The head of the request that waits for the disk.
     waiting: Box<[u8]>,
+    /// What is sent piece by piece, by the key of its path.
+    sending: Box<[u8]>,
     /// What the log is told of the present request; none where nothing is logged.
     note: Option<Note>,
 }
@@ -135,17 +137,20 @@ impl Handler for CachedFile {
     fn answer(
         &mut self,
         request: &Request<'_>,
-        exchange: Exchange<'_, '_, Self>,
+        mut exchange: Exchange<'_, '_, Self>,
     ) -> Result<Answer<Self>, Refusal> {
         let path = match FilePath::parse(request.path(), self.files.dot_files) {
             Ok(path) => path,
             Err(PathError::Malformed(why)) => return Err(Refusal::malformed(why)),
             Err(PathError::NotFound) => return Ok(not_found(exchange)),
         };
-        Ok(match self.files.store.find(&path.key()) {
+        let found = self.files.store.find(&path.key());
+        if !matches!(found, Found::Unknown) && self.files.is_stale() {
+            exchange.add(&STALE);
+        }
+        Ok(match found {
             Found::Value(loaded) => {
-                let is_stale = self.files.is_stale();
-                self.answer_with(&loaded, Query { request, path: &path, is_stale }, exchange)
+                self.answer_with(&loaded, Query { request, path: &path }, exchange)
             }
             Found::Absent => not_found(exchange),
             Found::Unknown => self.look_for(&path, request, exchange),
@@ -164,7 +169,7 @@ impl Handler for CachedFile {
         let (Some(request), Some(Ok(path))) = (again, path) else { return Err(FORGOTTEN) };
         Ok(match reply {
             Disk::Loaded(Fetched::Something(loaded)) => {
-                let query = Query { request: &request, path: &path, is_stale: false };
+                let query = Query { request: &request, path: &path };
                 self.answer_with(&loaded, query, exchange)
             }
             Disk::Loaded(Fetched::Nothing) => not_found(exchange),
@@ -181,6 +186,9 @@ impl Handler for CachedFile {
         let mut buffer = mem::take(&mut writer.shared().buffer);
         let step = body.write(&mut buffer, &mut writer);
         writer.shared().buffer = buffer;
+        if step == Step::Broken {
+            self.forget_sending();
+        }
         body.go_on(step, writer, Disk::Piece)
     }
 
@@ -191,11 +199,22 @@ impl Handler for CachedFile {
         writer: BodyWriter<'_, '_, Self>,
     ) -> Written {
         match reply {
-            Disk::Piece(read) => body.piece(read, writer),
+            Disk::Piece(read) => {
+                if read.is_err() {
+                    self.forget_sending();
+                }
+                body.piece(read, writer)
+            }
             Disk::Loaded(_) | Disk::Listing(_) | Disk::Failed(_) => writer.break_off(),
         }
     }
 }
+
+/// What is said of a response that may not be so any more (RFC 9211 2).
+static STALE: Field = (
+    HeaderName::from_static("cache-status"),
+    HeaderValue::from_static("cached-file; hit; detail=stale"),
+);
 
 /// The most entries of a list that is drawn at once, even where the pool has no time for it.
 const SHORT_LIST: usize = 100;
@@ -211,7 +230,13 @@ impl CachedFile {
     /// A client that has asked for nothing yet.
     #[must_use]
     pub fn new(files: &Arc<Files>, note: Option<Note>) -> Self {
-        Self { files: Arc::clone(files), waiting: Box::default(), note }
+        let files = Arc::clone(files);
+        Self { files, waiting: Box::default(), sending: Box::default(), note }
+    }
+
+    /// What is cached of the file is not so any more: nobody else is promised what cannot be sent.
+    fn forget_sending(&self) {
+        self.files.store.forget(&self.sending);
     }
 
     /// Answers with what is at the path.
@@ -223,7 +248,12 @@ impl CachedFile {
     ) -> Answer<Self> {
         match &loaded.resource {
             Resource::Listing(found) if found.entries.len() > SHORT_LIST => {}
-            resource => return reply::with(resource, query, exchange),
+            resource => {
+                if resource.is_open() {
+                    self.sending = query.path.key().into();
+                }
+                return reply::with(resource, query, exchange);
+            }
         }
         // Ten thousand names take longer to put in order than others should have to wait.
         self.waiting = query.request.bytes().into();
@@ -242,7 +272,7 @@ impl CachedFile {
         let key = path.key();
         match self.files.take(&key, now) {
             Some(Fetched::Something(loaded)) => {
-                let query = Query { request, path, is_stale: false };
+                let query = Query { request, path };
                 return self.answer_with(&loaded, query, exchange);
             }
             Some(Fetched::Nothing) => return not_found(exchange),
@@ -427,7 +457,7 @@ pub struct Options {
 
 impl Options {
     fn log(&self) -> io::Result<Option<Log>> {
-        let Some(path) = &self.access_log else { return Ok(None) };
+        let Some(path) = &self.access_log else { return log::take_signal().map(|()| None) };
         Log::open(path, self.log_format).map(Some).map_err(|error| {
             let path = path.display();
             io::Error::new(error.kind(), format!("cannot log to `{path}`: {error}"))

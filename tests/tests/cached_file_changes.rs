@@ -537,6 +537,109 @@ fn what_is_not_heard_of_is_found_by_looking_again() {
     }
 }
 
+/// Asks until this version of a file is there, which a large one that has changed may be broken off
+/// for, once.
+fn expect_soon(address: &str, path: &str, whole: &[u8], limit: Duration) {
+    let mut visitor = Visitor::of(address);
+    let (watch, mut resets) = (Stopwatch::start(), 0);
+    loop {
+        match visitor.try_ask(&format!("GET /{path} HTTP/1.1\r\nHost: a\r\n\r\n")) {
+            Ok(response) if response.body == whole => return,
+            Ok(_) => {}
+            Err(_) => {
+                resets += 1;
+                visitor = Visitor::of(address);
+            }
+        }
+        assert!(resets <= 1, "{path} goes on being broken off");
+        assert!(watch.elapsed() < limit, "{path} is still another one");
+        thread::sleep(Duration::from_millis(5));
+    }
+}
+
+/// Whoever reads a file by one name does not hear what is done to it by another: it is looked at
+/// each time, and a large one that has changed is broken off for one client and no more.
+#[test]
+fn what_is_not_heard_of_is_new_by_the_next_look() {
+    const LOOK: Duration = Duration::from_millis(500);
+    // Every tenth look would be five seconds, behind the first change for certain.
+    const SOON: Duration = Duration::from_millis(2500);
+    let root = Scratch::new();
+    let make = |path: &str| fs::create_dir_all(root.path(path)).unwrap();
+    ["real", "first", "second", "index"].into_iter().for_each(make);
+    let write = |path: &str, version: usize, lines: usize| {
+        fs::write(root.path(path), content(version, lines)).unwrap();
+    };
+    write("real/small", 0, SMALL);
+    write("real/large", 0, LARGE);
+    for folder in ["first", "second"] {
+        write(&format!("{folder}/f"), 0, SMALL);
+    }
+    for (target, name) in [
+        ("real/small", "link"),
+        ("real/large", "large-link"),
+        ("../real/small", "index/index.html"),
+        // As Kubernetes has it: the link is to a name in a folder that is a link as well.
+        ("data/f", "config"),
+        ("first", "data"),
+    ] {
+        symlink(target, root.path(name)).unwrap();
+    }
+    fs::hard_link(root.path("real/small"), root.path("hard")).unwrap();
+    fs::hard_link(root.path("real/large"), root.path("large-hard")).unwrap();
+    let server = serve(&root, &["--refresh", "500ms"]);
+    let small = ["link", "hard", "index/", "config"].map(|path| (path, SMALL));
+    let large = ["large-link", "large-hard"].map(|path| (path, LARGE));
+    for version in 0..3 {
+        write("real/small", version, SMALL);
+        write("real/large", version, LARGE);
+        let other = ["first", "second"][version % 2];
+        write(&format!("{other}/f"), version, SMALL);
+        symlink(other, root.path("next")).unwrap();
+        fs::rename(root.path("next"), root.path("data")).unwrap();
+        for (path, lines) in large.into_iter().chain(small) {
+            expect_soon(server.address(), path, &content(version, lines), SOON);
+        }
+        // What was written just now is not held yet.
+        thread::sleep(LOOK);
+        for (path, lines) in large.into_iter().chain(small) {
+            expect_soon(server.address(), path, &content(version, lines), SOON);
+        }
+    }
+}
+
+/// Of what happens in the folders of a folder, and behind links, a list is not told.
+#[test]
+fn a_list_is_new_by_the_next_look() {
+    const SOON: Duration = Duration::from_millis(2500);
+    let root = Scratch::new();
+    for folder in ["list/inner", "real"] {
+        fs::create_dir_all(root.path(folder)).unwrap();
+    }
+    fs::write(root.path("real/f"), "1").unwrap();
+    symlink("../real/f", root.path("list/link")).unwrap();
+    let server = serve(&root, &["--refresh", "500ms", "--list"]);
+    let mut visitor = Visitor::of(server.address());
+    let mut list = || {
+        let request = "GET /list/?format=json HTTP/1.1\r\nHost: a\r\n\r\n";
+        visitor.ask(request).text().to_owned()
+    };
+    for size in [2, 3] {
+        eventually(PATIENCE, "the list is held", || {
+            thread::sleep(Duration::from_millis(50));
+            list() == list()
+        });
+        fs::write(root.path("real/f"), "x".repeat(size)).unwrap();
+        eventually(SOON, "the size behind the link", || {
+            list().contains(&format!("\"size\":{size}"))
+        });
+    }
+    let before = list();
+    thread::sleep(Duration::from_millis(1100));
+    fs::write(root.path("list/inner/new"), "").unwrap();
+    eventually(SOON, "the date of the folder in it", || list() != before);
+}
+
 /// A compressed file is another one's as soon as it is there, and not any longer than that.
 #[test]
 fn what_lies_beside_a_file_is_part_of_it() {

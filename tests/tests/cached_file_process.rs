@@ -187,6 +187,22 @@ fn a_large_file_is_sent_in_parts_on_one_connection() {
     }
 }
 
+/// As `killall -USR1` has it for all servers that have a log to reopen.
+#[test]
+fn who_has_no_log_to_reopen_is_told_in_vain() {
+    for options in [&[][..], &["--access-log", "-"]] {
+        let server = [&["--listen", "127.0.0.1:0"][..], options].concat();
+        let mut server = Served::start(CACHED_FILE, &server);
+        let request = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
+        let mut visitor = Visitor::of(server.address());
+        assert_eq!(visitor.ask(request).status, 200);
+        server.signal(Signal::USR1);
+        assert_eq!(visitor.ask(request).status, 200, "{options:?}");
+        assert!(server.runs(), "{options:?}");
+        assert_eq!(server.terminate().code, Some(0));
+    }
+}
+
 #[test]
 fn every_response_has_its_line_in_the_log_also_behind_a_rotation() {
     let root = site();

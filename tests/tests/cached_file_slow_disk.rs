@@ -433,6 +433,20 @@ fn what_is_cached_is_served_though_it_cannot_be_looked_at_again() {
     let is_marked =
         |got: &Response| got.field("cache-status").is_some_and(|it| it.contains("stale"));
     eventually(SOON, "it is marked as stale", || is_marked(&site.get("/hot.txt")));
+    // Whatever of it is asked for.
+    let tag = site.get("/hot.txt").field("etag").expect("it has one").to_owned();
+    for (fields, status) in [
+        ("Range: bytes=0-3", 206),
+        ("Range: bytes=0-3,8-9", 206),
+        ("Range: bytes=0-3\r\nIf-Range: \"other\"", 200),
+        ("Range: bytes=999-", 416),
+        (&format!("If-None-Match: {tag}"), 304),
+        ("If-Match: \"other\"", 412),
+    ] {
+        let request = format!("GET /hot.txt HTTP/1.1\r\nHost: a\r\n{fields}\r\n\r\n");
+        let got = site.client().ask(&request);
+        assert!(got.status == status && is_marked(&got), "{fields}: {got:?}");
+    }
     site.disk.put("hot.txt", b"new");
     site.disk.go_on();
     eventually(SOON, "the new version is served", || site.get("/hot.txt").body == b"new");

@@ -145,6 +145,14 @@ impl Variant {
     }
 }
 
+impl Resource {
+    /// Tells whether it keeps a file open, which is read as it is sent.
+    #[must_use]
+    pub fn is_open(&self) -> bool {
+        matches!(self, Self::File(document) if document.is_open())
+    }
+}
+
 impl Weigh for Resource {
     fn weight(&self) -> u64 {
         match self {

@@ -23,22 +23,25 @@ pub fn read(
     shows_hidden: bool,
     behind_link: impl Fn(&[u8]) -> Option<Meta>,
 ) -> io::Result<Listing> {
-    let mut entries = Vec::new();
+    let mut listing = Listing { entries: Vec::new(), is_cut: false, is_flat: true };
     for entry in Dir::read_from(folder)? {
         let entry = entry?;
         let name = entry.file_name();
         if name.to_bytes().starts_with(b".") && !is_shown(name.to_bytes(), shows_hidden) {
             continue;
         }
-        if entries.len() == ENTRIES {
-            return Ok(Listing { entries, is_cut: true });
+        if listing.entries.len() == ENTRIES {
+            listing.is_cut = true;
+            break;
         }
         // It may have gone meanwhile.
         let Ok(stat) = statat(folder, name, AtFlags::SYMLINK_NOFOLLOW) else { continue };
         let name = name.to_bytes();
         let size = u64::try_from(stat.st_size).unwrap_or(0);
         let own = |is_folder| listed(name, is_folder, size, stat.st_mtime);
-        entries.extend(match FileType::from_raw_mode(stat.st_mode) {
+        let kind = FileType::from_raw_mode(stat.st_mode);
+        listing.is_flat &= !kind.is_dir() && !kind.is_symlink();
+        listing.entries.extend(match kind {
             FileType::Directory => Some(own(true)),
             FileType::RegularFile => Some(own(false)),
             FileType::Symlink => behind_link(name).map(|meta| {
@@ -47,7 +50,7 @@ pub fn read(
             _ => None,
         });
     }
-    Ok(Listing { entries, is_cut: false })
+    Ok(listing)
 }
 
 fn is_shown(hidden: &[u8], shows_hidden: bool) -> bool {

@@ -66,7 +66,7 @@ pub struct CacheRule {
 pub struct Loaded {
     /// What is there.
     pub resource: Resource,
-    /// A change of it is heard of, since its folder is watched.
+    /// A change of it is heard of: its folder is watched, and nothing leads to it from elsewhere.
     pub is_watched: bool,
     /// It may be kept: a change of it shows, and too many files are not open already.
     pub keeps: bool,
@@ -145,8 +145,10 @@ impl Loader {
         let is_watched = self.watch_folder(wanted.folder());
         let open = |path: &[u8]| Some(self.root.open_beneath(path));
         let take: Take = |file, limit| Snapshot::of(file, limit).map(Some);
-        let settings = &self.settings;
-        let fetch = Fetch { settings, open: &open, take, may_wait: true, is_watched, now };
+        let is_direct = |path: &[u8]| self.root.is_direct(path);
+        let (settings, may_wait) = (&self.settings, true);
+        let fetch =
+            Fetch { settings, open: &open, take, is_direct: &is_direct, may_wait, is_watched, now };
         let loaded = self.fetch(wanted, fetch)?;
         // Nothing gave up, since nothing may.
         loaded.ok_or(LoadError::NotFound)
@@ -165,7 +167,10 @@ impl Loader {
         }
         let open = |path: &[u8]| self.root.open_cached(path);
         let (settings, take) = (&self.settings, Snapshot::of_resident);
-        let fetch = Fetch { settings, open: &open, take, may_wait: false, is_watched, now };
+        // What a link leads to is not opened without waiting.
+        let (is_direct, may_wait) = (|_: &[u8]| true, false);
+        let fetch =
+            Fetch { settings, open: &open, take, is_direct: &is_direct, may_wait, is_watched, now };
         self.fetch(wanted, fetch)
     }
 
@@ -178,6 +183,13 @@ impl Loader {
     /// Tells whether something found is still so. May wait for a disk.
     #[must_use]
     pub fn is_current(&self, loaded: &Loaded) -> bool {
+        // What is in the directories of a directory, and behind links, would each have to be looked
+        // at; the list is rather made anew for whoever asks next.
+        if let Resource::Listing(listing) = &loaded.resource
+            && !listing.is_flat
+        {
+            return false;
+        }
         loaded.origins.iter().all(|Origin { path, meta }| {
             match (self.root.look_beneath(path), meta) {
                 (Ok(now), Some(meta)) => now == *meta,
@@ -211,17 +223,18 @@ impl Loader {
             Opened::File(..) if wanted.is_directory => Err(LoadError::NotFound),
             Opened::File(file, meta) => fetch.document(wanted.path, file, meta),
             Opened::Directory(_, meta) if !wanted.is_directory => {
+                fetch.is_watched &= (fetch.is_direct)(wanted.path);
                 let origins = vec![Origin { path: wanted.path.into(), meta: Some(meta) }];
                 Ok(Some(fetch.loaded(Resource::Directory, true, origins)))
             }
-            Opened::Directory(folder, meta) => self.index(&fetch, wanted.path, &folder, meta),
+            Opened::Directory(folder, meta) => self.index(fetch, wanted.path, &folder, meta),
         }
     }
 
     /// What stands for a directory: its index, or a list of what is in it.
     fn index(
         &self,
-        fetch: &Fetch<'_>,
+        mut fetch: Fetch<'_>,
         path: &[u8],
         folder: &OwnedFd,
         meta: Meta,
@@ -239,6 +252,7 @@ impl Loader {
                 let origins = vec![Origin { path: path.into(), meta: Some(meta) }];
                 // The time of a folder says nothing of the sizes of the files in it.
                 let keeps = fetch.is_watched;
+                fetch.is_watched &= found.is_flat && (fetch.is_direct)(path);
                 Ok(Some(fetch.loaded(Resource::Listing(found), keeps, origins)))
             }
             Some(Ok(Opened::Directory(..))) => Err(LoadError::NotFound),
@@ -257,6 +271,8 @@ struct Fetch<'a> {
     settings: &'a Settings,
     open: &'a Open<'a>,
     take: Take,
+    /// Tells whether no link is on the way to a path.
+    is_direct: &'a dyn Fn(&[u8]) -> bool,
     may_wait: bool,
     is_watched: bool,
     now: SystemTime,
@@ -264,7 +280,13 @@ struct Fetch<'a> {
 
 impl Fetch<'_> {
     /// A file with the compressed ones beside it; nothing where that would have to be waited for.
-    fn document(&self, path: &[u8], file: File, meta: Meta) -> Result<Option<Loaded>, LoadError> {
+    fn document(
+        mut self,
+        path: &[u8],
+        file: File,
+        meta: Meta,
+    ) -> Result<Option<Loaded>, LoadError> {
+        self.is_watched &= self.is_heard_of(path, &meta);
         let mut origins = vec![Origin { path: path.into(), meta: Some(meta) }];
         let Some((source, mut keeps)) = self.source(Coding::Identity, file, meta)? else {
             return Ok(None);
@@ -280,6 +302,7 @@ impl Fetch<'_> {
                     };
                     sources.push(source);
                     keeps &= is_settled;
+                    self.is_watched &= self.is_heard_of(&path, &meta);
                     origins.push(Origin { path, meta: Some(meta) });
                 }
                 Some(Ok(Opened::Directory(..)) | Err(OpenError::NotFound)) => {
@@ -301,6 +324,12 @@ impl Fetch<'_> {
         let has_room = !document.is_open() || !OpenFile::are_too_many();
         let keeps = (keeps || self.is_watched) && has_room && !is_restless;
         Ok(Some(self.loaded(Resource::File(document), keeps, origins)))
+    }
+
+    /// Tells whether the watch of the folder that a path is in hears of what happens to the file:
+    /// not of what is done to it elsewhere, where a link leads or where it has another name.
+    fn is_heard_of(&self, path: &[u8], meta: &Meta) -> bool {
+        self.is_watched && meta.names == 1 && (self.is_direct)(path)
     }
 
     /// One file in one coding, and whether a change of it would show; nothing where that would have

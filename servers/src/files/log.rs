@@ -46,11 +46,19 @@ const FAREWELL: Duration = Duration::from_secs(2);
 pub struct Log {
     format: Format,
     buffers: Buffers,
-    reopens: Option<SigId>,
+    reopens: SigId,
     /// Dropped to have the writer finish.
     stop: Option<Sender<()>>,
     /// Ends when the writer has. Only the end of the log listens.
     done: Mutex<Receiver<()>>,
+}
+
+/// Takes SIGUSR1 without a log: who tells all servers to reopen their logs ends none of them.
+///
+/// # Errors
+/// What the system answered.
+pub fn take_signal() -> io::Result<()> {
+    flag::register(SIGUSR1, Arc::default()).map(drop)
 }
 
 /// The lines of one worker.
@@ -85,10 +93,7 @@ impl Log {
     fn to(out: Box<dyn Write + Send>, path: Option<PathBuf>, format: Format) -> io::Result<Self> {
         let buffers = Buffers::default();
         let is_due = Arc::new(AtomicBool::new(false));
-        let reopens = match path {
-            Some(_) => Some(flag::register(SIGUSR1, Arc::clone(&is_due))?),
-            None => None,
-        };
+        let reopens = flag::register(SIGUSR1, Arc::clone(&is_due))?;
         let (stop, stopped) = mpsc::channel();
         let (done_sender, done) = mpsc::channel();
         let mut writer = Writer::new(out, path, is_due, Arc::clone(&buffers));
@@ -116,9 +121,7 @@ impl Log {
 
 impl Drop for Log {
     fn drop(&mut self) {
-        if let Some(id) = self.reopens {
-            low_level::unregister(id);
-        }
+        low_level::unregister(self.reopens);
         drop(self.stop.take());
         // Nothing is ever sent: this waits for the writer's end, or for long enough.
         let _ = lock(&self.done).recv_timeout(FAREWELL);

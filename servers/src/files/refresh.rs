@@ -14,8 +14,8 @@ use super::negotiation::Coding;
 use super::store::Store;
 use super::watch::{Change, is_below};
 
-/// Of what is watched only that is missed which happens to a file by another of its names, so that
-/// it is looked at once in so many times.
+/// Of what is watched hardly anything is missed, so that it is looked at once in so many times.
+/// What is reached by a link, or has another name, does not count as watched.
 const WATCHED_ONCE_IN: u64 = 10;
 
 /// What is cached is stale when nothing could be looked at for so many times as long as it should

@@ -6,8 +6,8 @@ use std::ops::Range;
 use fsm_runtime::Bytes;
 use http::StatusCode;
 use http::header::{
-    CACHE_CONTROL, CONTENT_RANGE, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderName, HeaderValue,
-    LOCATION, VARY, X_CONTENT_TYPE_OPTIONS,
+    CACHE_CONTROL, CONTENT_RANGE, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderValue, LOCATION,
+    VARY, X_CONTENT_TYPE_OPTIONS,
 };
 
 use super::asked::Asked;
@@ -27,15 +27,7 @@ pub struct Query<'a> {
     pub request: &'a Request<'a>,
     /// The path it is for.
     pub path: &'a FilePath<'a>,
-    /// What is cached may not be so any more, and it cannot be found out.
-    pub is_stale: bool,
 }
-
-/// What is said of a response that may not be so any more (RFC 9211 2).
-const STALE: Field = (
-    HeaderName::from_static("cache-status"),
-    HeaderValue::from_static("cached-file; hit; detail=stale"),
-);
 
 /// Answers a request with what is at its path.
 pub fn with<H: Handler<Body = Download>>(
@@ -44,7 +36,7 @@ pub fn with<H: Handler<Body = Download>>(
     exchange: Exchange<'_, '_, H>,
 ) -> Answer<H> {
     match resource {
-        Resource::File(document) => file(document, query, exchange),
+        Resource::File(document) => file(document, query.request, exchange),
         Resource::Directory => redirect(&query.path.location(query.request.query()), exchange),
         Resource::Listing(_) => page(PageWish::of(query).draw(resource), exchange),
     }
@@ -67,7 +59,7 @@ pub struct Page {
 impl PageWish {
     /// What the query of a request says of it.
     #[must_use]
-    pub fn of(Query { request, path, .. }: Query<'_>) -> Self {
+    pub fn of(Query { request, path }: Query<'_>) -> Self {
         let path = if path.as_bytes().is_empty() {
             b"/".to_vec()
         } else {
@@ -118,7 +110,7 @@ fn redirect<H: Handler>(location: &str, exchange: Exchange<'_, '_, H>) -> Answer
 
 fn file<H: Handler<Body = Download>>(
     document: &Document,
-    Query { request, is_stale, .. }: Query<'_>,
+    request: &Request<'_>,
     exchange: Exchange<'_, '_, H>,
 ) -> Answer<H> {
     let asked = Asked::by(request);
@@ -134,24 +126,12 @@ fn file<H: Handler<Body = Download>>(
     };
     match verdict {
         Verdict::Proceed => match select(asked.range, variant.content.length()) {
-            Selection::Whole if is_stale => {
-                let length = variant.content.length();
-                let all = [Part::Bytes(0..length)];
-                parts(variant, StatusCode::OK, length, all, &STALE, exchange)
-            }
             Selection::Whole => whole(variant, exchange),
             Selection::One(range) => {
                 let length = variant.content.length();
                 let field = (CONTENT_RANGE, content_range(&range, length));
                 let bytes = range.end - range.start;
-                parts(
-                    variant,
-                    StatusCode::PARTIAL_CONTENT,
-                    bytes,
-                    [Part::Bytes(range)],
-                    &field,
-                    exchange,
-                )
+                parts(variant, bytes, [Part::Bytes(range)], &field, exchange)
             }
             Selection::Several(ranges) => several(document, variant, ranges, exchange),
             Selection::Unsatisfiable => unsatisfiable(variant, exchange),
@@ -177,10 +157,9 @@ fn whole<H: Handler<Body = Download>>(
     }
 }
 
-/// A response with so many bytes of a body that is made of parts, and one field more than usual.
+/// 206, with so many bytes of a body that is made of parts, and one field more than usual.
 fn parts<H: Handler<Body = Download>>(
     variant: &Variant,
-    status: StatusCode,
     length: u64,
     parts: impl IntoIterator<Item = Part>,
     field: &Field,
@@ -189,6 +168,7 @@ fn parts<H: Handler<Body = Download>>(
     // The content type of several parts takes the place of the file's.
     let own = variant.fields.iter().filter(|(name, _)| *name != field.0);
     let fields: Vec<_> = own.chain([field]).cloned().collect();
+    let status = StatusCode::PARTIAL_CONTENT;
     match &variant.content {
         Content::Held(bytes) => exchange.respond_shared(status, &fields, &joined(bytes, parts)),
         Content::Open(file, meta) => {
@@ -242,7 +222,7 @@ fn several<H: Handler<Body = Download>>(
     body.push(Part::Text(end));
     let field = (CONTENT_TYPE, parts.content_type());
     let length = parts.content_length();
-    self::parts(variant, StatusCode::PARTIAL_CONTENT, length, body, &field, exchange)
+    self::parts(variant, length, body, &field, exchange)
 }
 
 /// 416, and how long the file is (RFC 9110 15.5.17).

@@ -94,6 +94,8 @@ pub struct Meta {
     pub ctime: Stamp,
     /// What kind of file it is.
     pub kind: Kind,
+    /// How many names it has, of which whoever asks knows one.
+    pub names: u64,
 }
 
 /// A time of a file.
@@ -175,6 +177,13 @@ impl Root {
         servable(&self.find(path, LOOK)?.into())
     }
 
+    /// Tells whether a path names something without a symbolic link on the way. A system that
+    /// cannot be asked says that it does not. May wait for a disk.
+    #[must_use]
+    pub fn is_direct(&self, path: &[u8]) -> bool {
+        checked(path).is_ok_and(|path| self.resolve_directly(path))
+    }
+
     fn find(&self, path: &[u8], flags: OFlags) -> Result<OwnedFd, OpenError> {
         let path = checked(path)?;
         let found = match self.resolve(path, flags) {
@@ -221,8 +230,12 @@ mod kernel {
     /// keeps them out as well for the time being, which openat2(2) asks nobody to rely on.
     const BENEATH: ResolveFlags = ResolveFlags::BENEATH.union(ResolveFlags::NO_MAGICLINKS);
 
+    /// Without a link on the way.
+    const DIRECT: ResolveFlags = BENEATH.union(ResolveFlags::NO_SYMLINKS);
+
     /// The mounts below the root may be of any file system, so that they are left to who may wait.
-    const CACHED: ResolveFlags = BENEATH.union(ResolveFlags::CACHED).union(ResolveFlags::NO_XDEV);
+    /// So are links: whether a change behind them is heard of takes another look.
+    const CACHED: ResolveFlags = DIRECT.union(ResolveFlags::CACHED).union(ResolveFlags::NO_XDEV);
 
     /// File systems that know all about a file whose name is cached. Others, such as NFS and FUSE,
     /// ask somebody whenever a file is opened, whatever is cached, and that somebody may be slow.
@@ -270,9 +283,14 @@ mod kernel {
             again(|| openat2(&self.directory, path, flags, Mode::empty(), BENEATH))
         }
 
+        pub(super) fn resolve_directly(&self, path: &[u8]) -> bool {
+            let found = || openat2(&self.directory, path, LOOK, Mode::empty(), DIRECT);
+            self.kernel.resolves && again(found).is_ok()
+        }
+
         /// As [`Root::open_beneath`], but `None` where that might have to wait for a disk: what is
         /// not cached, another file system than the root's, and everything on a file system that
-        /// is not on this machine or on a kernel that cannot tell.
+        /// is not on this machine or on a kernel that cannot tell; and where a link is on the way.
         #[must_use]
         pub fn open_cached(&self, path: &[u8]) -> Option<Result<Opened, OpenError>> {
             if !self.kernel.gives_up {
@@ -287,6 +305,7 @@ mod kernel {
                 Err(
                     Errno::AGAIN
                     | Errno::INTR
+                    | Errno::LOOP
                     | Errno::XDEV
                     | Errno::NOSYS
                     | Errno::INVAL
@@ -318,6 +337,10 @@ mod kernel {
     impl Root {
         pub(super) fn resolve(&self, _path: &[u8], _flags: OFlags) -> Result<OwnedFd, Errno> {
             Err(Errno::NOSYS)
+        }
+
+        pub(super) fn resolve_directly(&self, _path: &[u8]) -> bool {
+            false
         }
 
         /// Always `None`: the system has no call that gives up rather than wait for a disk.
@@ -379,6 +402,7 @@ impl From<Metadata> for Meta {
             mtime: Stamp { seconds: found.mtime(), nanoseconds: found.mtime_nsec() },
             ctime: Stamp { seconds: found.ctime(), nanoseconds: found.ctime_nsec() },
             kind,
+            names: found.nlink(),
         }
     }
 }

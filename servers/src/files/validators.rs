@@ -36,7 +36,7 @@ impl EntityTag {
     /// Of a file too large for that.
     #[must_use]
     pub fn of_metadata(meta: &Meta) -> Self {
-        let Meta { dev, ino, size, mtime, ctime, kind: _ } = *meta;
+        let Meta { dev, ino, size, mtime, ctime, kind: _, names: _ } = *meta;
         let mut hasher = blake3::Hasher::new_derive_key(METADATA);
         for number in [dev, ino, size] {
             hasher.update(&number.to_le_bytes());
@@ -182,7 +182,15 @@ mod tests {
     #[test]
     fn every_number_of_the_metadata_counts() {
         let stamp = Stamp { seconds: 1, nanoseconds: 1 };
-        let one = Meta { dev: 1, ino: 1, size: 1, mtime: stamp, ctime: stamp, kind: Kind::File };
+        let one = Meta {
+            dev: 1,
+            ino: 1,
+            size: 1,
+            mtime: stamp,
+            ctime: stamp,
+            kind: Kind::File,
+            names: 1,
+        };
         let later = Stamp { seconds: 2, ..stamp };
         let a_bit_later = Stamp { nanoseconds: 2, ..stamp };
         let all = [
@@ -205,7 +213,15 @@ mod tests {
     fn a_file_cannot_pass_for_metadata() {
         let of_file = EntityTag::of_content(&[0; 48]);
         let never = Stamp { seconds: 0, nanoseconds: 0 };
-        let empty = Meta { dev: 0, ino: 0, size: 0, mtime: never, ctime: never, kind: Kind::File };
+        let empty = Meta {
+            dev: 0,
+            ino: 0,
+            size: 0,
+            mtime: never,
+            ctime: never,
+            kind: Kind::File,
+            names: 1,
+        };
         assert_ne!(of_file, EntityTag::of_metadata(&empty));
     }
 }

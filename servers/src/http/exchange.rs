@@ -44,6 +44,8 @@ pub(super) struct Terms {
     pub(super) is_head: bool,
     /// Another request may follow.
     pub(super) persists: bool,
+    /// What the head says beside what whoever writes it does.
+    pub(super) added: Option<&'static Field>,
     /// The status of the head that was written, the bytes of its body, where that is known, and
     /// when, until the handler has been told.
     pub(super) answered: Option<(StatusCode, Option<u64>, SystemTime)>,
@@ -52,13 +54,14 @@ pub(super) struct Terms {
 impl Terms {
     /// Of a request that was not understood, or has not come.
     pub(super) const UNKNOWN: Self =
-        Self { is_http10: false, is_head: false, persists: false, answered: None };
+        Self { is_http10: false, is_head: false, persists: false, added: None, answered: None };
 
     pub(super) fn of(request: &Request<'_>) -> Self {
         Self {
             is_http10: request.is_http10,
             is_head: *request.method() == Method::HEAD,
             persists: request.persists,
+            added: None,
             answered: None,
         }
     }
@@ -111,6 +114,12 @@ impl<H: Handler> Exchange<'_, '_, H> {
     #[must_use]
     pub fn time_of_day(&self) -> SystemTime {
         self.io.time_of_day()
+    }
+
+    /// Adds a field to the head of the response, however it is answered and be it later. The last
+    /// one counts.
+    pub fn add(&mut self, field: &'static Field) {
+        self.terms.added = Some(field);
     }
 
     /// Answers at once with a whole body. A response to `HEAD` has its length and not its bytes,
@@ -274,6 +283,9 @@ impl<H: Handler> Exchange<'_, '_, H> {
         write_status(head, status);
         head.extend_from_slice(date.at(now));
         fields(head);
+        if let Some(field) = self.terms.added {
+            write_field(head, field);
+        }
         match (self.terms.persists, self.terms.is_http10) {
             (false, _) => head.extend_from_slice(b"Connection: close\r\n"),
             (true, true) => head.extend_from_slice(b"Connection: keep-alive\r\n"),
@@ -321,10 +333,8 @@ fn list_of(methods: &[Method]) -> HeaderValue {
 
 /// Writes the fields of a response, and those that frame it.
 fn write_fields(head: &mut Vec<u8>, status: StatusCode, fields: &[Field], outgoing: Outgoing) {
-    for (name, value) in fields.iter().filter(|(name, _)| !is_ours(name)) {
-        write_name(head, name);
-        head.extend_from_slice(value.as_bytes());
-        head.extend_from_slice(b"\r\n");
+    for field in fields.iter().filter(|(name, _)| !is_ours(name)) {
+        write_field(head, field);
     }
     match outgoing {
         _ if !may_have_body(status) => {}
@@ -362,6 +372,12 @@ fn write_name(head: &mut Vec<u8>, name: &HeaderName) {
         }
     }
     head.extend_from_slice(b": ");
+}
+
+fn write_field(head: &mut Vec<u8>, (name, value): &Field) {
+    write_name(head, name);
+    head.extend_from_slice(value.as_bytes());
+    head.extend_from_slice(b"\r\n");
 }
 
 fn is_ours(name: &HeaderName) -> bool {

@@ -17,7 +17,7 @@ fn folder(name: &[u8]) -> Entry {
 
 /// A directory with nothing else in it.
 fn all_of(entries: &[Entry]) -> Listing {
-    Listing { entries: entries.to_vec(), is_cut: false }
+    Listing { entries: entries.to_vec(), is_cut: false, is_flat: true }
 }
 
 #[test]
