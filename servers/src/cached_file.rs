@@ -22,12 +22,14 @@ use tracing::warn;
 
 use crate::cli::{self, Common};
 use crate::files::document::Resource;
-use crate::files::download::{Download, PIECE, Read, Step};
+use crate::files::download::{self, Download, Missing, PIECE, Read, Step};
+use crate::files::elsewhere::Elsewhere;
 use crate::files::loader::{CacheRule, LoadError, Loaded, Loader, Settings};
 use crate::files::log::{self, Format, Lines, Log, Note, Said};
 use crate::files::path::{DotFiles, FilePath, PathError};
+use crate::files::pieces::Pieces;
 use crate::files::refresh::{self, Freshness};
-use crate::files::reply::{self, Page, PageWish, Query};
+use crate::files::reply::{self, Opening, Page, PageWish, Query, Reply};
 use crate::files::root::Root;
 use crate::files::site;
 use crate::files::store::{Found, Joined, Landing, Store};
@@ -46,6 +48,8 @@ pub struct CachedFile {
     waiting: Box<[u8]>,
     /// What is sent piece by piece, by the key of its path.
     sending: Box<[u8]>,
+    /// The file was looked for again, since what was known of it was not so any more.
+    has_looked_again: bool,
     /// What the log is told of the present request; none where nothing is logged.
     note: Option<Note>,
 }
@@ -56,6 +60,10 @@ pub struct Files {
     /// Where files come from; none for the built-in site, all of which is in the store.
     directory: Option<Directory>,
     dot_files: DotFiles,
+    /// The pieces of what is being sent that wait for the disk.
+    pieces: Pieces,
+    /// Where long lists are drawn.
+    elsewhere: Elsewhere,
 }
 
 struct Directory {
@@ -84,6 +92,8 @@ pub enum Disk {
     Loaded(Fetched),
     /// More of a file that is being sent.
     Piece(Read),
+    /// What is sent first of a large file.
+    Opening(io::Result<Box<Opening>>),
     /// The list of a directory.
     Listing(Page),
     /// Nothing: the job panicked, or those who waited were too many.
@@ -144,15 +154,20 @@ impl Handler for CachedFile {
             Err(PathError::Malformed(why)) => return Err(Refusal::malformed(why)),
             Err(PathError::NotFound) => return Ok(not_found(exchange)),
         };
-        let found = self.files.store.find(&path.key());
-        if !matches!(found, Found::Unknown) && self.files.is_stale() {
-            exchange.add(&STALE);
-        }
-        Ok(match found {
+        self.has_looked_again = false;
+        Ok(match self.files.store.find(&path.key()) {
             Found::Value(loaded) => {
+                if loaded.is_doubtful() || self.files.is_stale() {
+                    exchange.add(&STALE);
+                }
                 self.answer_with(&loaded, Query { request, path: &path }, exchange)
             }
-            Found::Absent => not_found(exchange),
+            Found::Absent => {
+                if self.files.is_stale() {
+                    exchange.add(&STALE);
+                }
+                not_found(exchange)
+            }
             Found::Unknown => self.look_for(&path, request, exchange),
         })
     }
@@ -167,17 +182,15 @@ impl Handler for CachedFile {
         let path =
             again.as_ref().map(|request| FilePath::parse(request.path(), self.files.dot_files));
         let (Some(request), Some(Ok(path))) = (again, path) else { return Err(FORGOTTEN) };
+        let query = Query { request: &request, path: &path };
         Ok(match reply {
-            Disk::Loaded(Fetched::Something(loaded)) => {
-                let query = Query { request: &request, path: &path };
-                self.answer_with(&loaded, query, exchange)
-            }
+            Disk::Loaded(Fetched::Something(loaded)) => self.answer_with(&loaded, query, exchange),
             Disk::Loaded(Fetched::Nothing) => not_found(exchange),
             Disk::Loaded(Fetched::Busy) | Disk::Failed(_) => exchange.unavailable(),
-            Disk::Listing(page) => reply::page(page, exchange),
-            Disk::Loaded(Fetched::Broken) | Disk::Piece(_) => {
-                exchange.explain(StatusCode::INTERNAL_SERVER_ERROR, "the disk has failed")
-            }
+            Disk::Opening(Ok(opening)) => opening.begin(exchange),
+            Disk::Opening(Err(error)) => self.look_again(&error, query, exchange),
+            Disk::Listing(page) => reply::page(&page, &request, exchange),
+            Disk::Loaded(Fetched::Broken) | Disk::Piece(_) => broken(exchange),
         })
     }
 
@@ -186,10 +199,16 @@ impl Handler for CachedFile {
         let mut buffer = mem::take(&mut writer.shared().buffer);
         let step = body.write(&mut buffer, &mut writer);
         writer.shared().buffer = buffer;
-        if step == Step::Broken {
-            self.forget_sending();
+        match step {
+            Step::More => writer.more(),
+            Step::Whole => writer.end(),
+            // What is queued goes out while the rest is read.
+            Step::Missing(missing) => self.wait_for(missing, body, writer),
+            Step::Broken => {
+                self.forget_sending();
+                writer.break_off()
+            }
         }
-        body.go_on(step, writer, Disk::Piece)
     }
 
     fn piece(
@@ -199,13 +218,17 @@ impl Handler for CachedFile {
         writer: BodyWriter<'_, '_, Self>,
     ) -> Written {
         match reply {
-            Disk::Piece(read) => {
-                if read.is_err() {
-                    self.forget_sending();
-                }
-                body.piece(read, writer)
+            Disk::Piece(Ok(bytes)) => {
+                body.fill(bytes);
+                self.next_piece(body, writer)
             }
-            Disk::Loaded(_) | Disk::Listing(_) | Disk::Failed(_) => writer.break_off(),
+            Disk::Piece(Err(_)) => {
+                self.forget_sending();
+                writer.break_off()
+            }
+            Disk::Loaded(_) | Disk::Opening(_) | Disk::Listing(_) | Disk::Failed(_) => {
+                writer.break_off()
+            }
         }
     }
 }
@@ -216,7 +239,7 @@ static STALE: Field = (
     HeaderValue::from_static("cached-file; hit; detail=stale"),
 );
 
-/// The most entries of a list that is drawn at once, even where the pool has no time for it.
+/// The most entries of a list that is drawn at once: others wait for as long as that takes.
 const SHORT_LIST: usize = 100;
 
 const FORGOTTEN: Refusal =
@@ -226,12 +249,17 @@ fn not_found(exchange: Exchange<'_, '_, CachedFile>) -> Answer<CachedFile> {
     exchange.explain(StatusCode::NOT_FOUND, "nothing is here")
 }
 
+fn broken(exchange: Exchange<'_, '_, CachedFile>) -> Answer<CachedFile> {
+    exchange.explain(StatusCode::INTERNAL_SERVER_ERROR, "the disk has failed")
+}
+
 impl CachedFile {
     /// A client that has asked for nothing yet.
     #[must_use]
     pub fn new(files: &Arc<Files>, note: Option<Note>) -> Self {
         let files = Arc::clone(files);
-        Self { files, waiting: Box::default(), sending: Box::default(), note }
+        let (waiting, sending) = (Box::default(), Box::default());
+        Self { files, waiting, sending, has_looked_again: false, note }
     }
 
     /// What is cached of the file is not so any more: nobody else is promised what cannot be sent.
@@ -246,19 +274,70 @@ impl CachedFile {
         query: Query<'_>,
         exchange: Exchange<'_, '_, Self>,
     ) -> Answer<Self> {
-        match &loaded.resource {
-            Resource::Listing(found) if found.entries.len() > SHORT_LIST => {}
-            resource => {
-                if resource.is_open() {
-                    self.sending = query.path.key().into();
-                }
-                return reply::with(resource, query, exchange);
+        if let Resource::Listing(found) = &loaded.resource
+            && found.entries.len() > SHORT_LIST
+        {
+            return self.draw(loaded, query, exchange);
+        }
+        if loaded.resource.is_open() {
+            self.sending = query.path.key().into();
+        }
+        match reply::with(&loaded.resource, query, exchange) {
+            Reply::Answer(answer) => answer,
+            Reply::Unready(exchange, opening) => {
+                self.waiting = query.request.bytes().into();
+                let files = Arc::clone(&self.files);
+                exchange.offload(move || files.beside_pieces(|| Disk::Opening(opening.read())))
             }
         }
-        // Ten thousand names take longer to put in order than others should have to wait.
+    }
+
+    /// Answers with a list that takes longer to put in order than others should have to wait.
+    fn draw(
+        &mut self,
+        loaded: &Arc<Loaded>,
+        query: Query<'_>,
+        exchange: Exchange<'_, '_, Self>,
+    ) -> Answer<Self> {
         self.waiting = query.request.bytes().into();
         let (loaded, wish) = (Arc::clone(loaded), PageWish::of(query));
-        exchange.offload(move || Disk::Listing(wish.draw(&loaded.resource)))
+        let draw = move || Disk::Listing(wish.draw(&loaded.resource));
+        exchange.wait(|_, ticket| self.files.elsewhere.run(move || ticket.answer(draw())))
+    }
+
+    /// What is known of a file cannot be sent: finds out what it is by now, once.
+    fn look_again(
+        &mut self,
+        error: &io::Error,
+        query: Query<'_>,
+        exchange: Exchange<'_, '_, Self>,
+    ) -> Answer<Self> {
+        self.forget_sending();
+        if !download::is_of_another(error) {
+            warn!(%error, "the disk has failed");
+            return broken(exchange);
+        }
+        if mem::replace(&mut self.has_looked_again, true) {
+            return exchange.unavailable();
+        }
+        self.look_for(query.path, query.request, exchange)
+    }
+
+    /// Has more of a file read. Nobody can be told to come back later for the rest.
+    fn wait_for(
+        &self,
+        missing: Missing,
+        body: &mut Download,
+        mut writer: BodyWriter<'_, '_, Self>,
+    ) -> Written {
+        let ticket = writer.ticket();
+        let read = move || ticket.answer(Disk::Piece(missing.read()));
+        let Some(wanted) = self.files.pieces.push(read) else { return writer.break_off() };
+        body.wait_for(wanted);
+        let files = Arc::clone(&self.files);
+        // Where the pool is full, the next of its threads that becomes free reads it.
+        let _ = writer.offload_shared(move || files.pieces.serve_one(), |_worker, _done| {});
+        writer.wait()
     }
 
     /// Nothing is known of the path: takes what is in memory, or waits for the disk.
@@ -336,7 +415,16 @@ impl Files {
             }
         };
         let dot_files = if options.hidden { DotFiles::Served } else { DotFiles::Hidden };
-        Ok(Self { store, directory, dot_files })
+        let (pieces, elsewhere) = (Pieces::default(), Elsewhere::start()?);
+        Ok(Self { store, directory, dot_files, pieces, elsewhere })
+    }
+
+    /// Does a job of the pool, and what waits for one of its threads before and behind it.
+    fn beside_pieces<T>(&self, job: impl FnOnce() -> T) -> T {
+        self.pieces.serve_one();
+        let done = job();
+        self.pieces.serve_one();
+        done
     }
 
     /// Tells whether what is cached may be another by now, and nobody can say.
@@ -381,7 +469,7 @@ impl Files {
             Joined::First => {
                 let landing = Landing::new(&this.store, key);
                 let files = Arc::clone(this);
-                let job = move || files.land(landing, now);
+                let job = move || files.beside_pieces(|| files.land(landing, now));
                 // Where the pool is full the job is dropped, and with its landing all who wait are
                 // let go.
                 let _ = exchange.offload_shared(job, |_worker, _done| {});
@@ -429,7 +517,9 @@ pub struct Options {
     /// and the connection ends if they change meanwhile
     #[arg(long, value_name = "BYTES", default_value_t = 1 << 20)]
     max_object: u64,
-    /// How often files are looked at again of whose changes nothing is heard
+    /// How often files are looked at again of whose changes nothing is heard. Where nothing can be
+    /// looked at for three times as long, what is cached is sent on, marked as stale in
+    /// Cache-Status
     #[arg(long, value_name = "TIME", default_value = "1s", value_parser = parse_refresh)]
     refresh: Duration,
     /// How many files are fetched from the disk at once; others wait for one of them

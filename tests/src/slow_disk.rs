@@ -60,6 +60,8 @@ pub struct Counts {
 pub enum Fault {
     /// Reads fail.
     Fails,
+    /// Reads fail, and names cannot be looked up either.
+    IsBroken,
     /// Files end halfway, whatever their length is said to be.
     EndsHalfway,
 }
@@ -278,7 +280,7 @@ impl State {
         let length = match self.fault {
             None => file.bytes.len(),
             Some(Fault::EndsHalfway) => file.bytes.len() / 2,
-            Some(Fault::Fails) => return Err(Errno::EIO),
+            Some(Fault::Fails | Fault::IsBroken) => return Err(Errno::EIO),
         };
         let at = |place: u64| usize::try_from(place).unwrap_or(length).min(length);
         Ok(&file.bytes[at(offset)..at(offset + u64::from(count))])
@@ -321,6 +323,9 @@ impl Filesystem for Served {
         let name = name.to_owned();
         self.0.state().counts.lookups += 1;
         self.0.answer(Step::Stat, move |state| {
+            if state.fault == Some(Fault::IsBroken) {
+                return reply.error(Errno::EIO);
+            }
             let number = state.number_of(&name);
             match number.and_then(|number| state.attributes(number)) {
                 Some(found) => reply.entry(&NEVER_KEPT, &found, Generation(0)),

@@ -396,6 +396,71 @@ fn hits_do_not_wait_for_large_files_that_are_closed() {
     }
 }
 
+/// A large file that is open already is nothing that could be sent. The head of a response waits
+/// for the first bytes, so that the client is told, and not left with a promise.
+#[test]
+fn a_large_file_on_a_disk_that_hangs_is_not_promised() {
+    let options = ["--max-object", "4096", "--answer-time", "300ms"];
+    let Some(site) = Site::new(&options) else { return };
+    let bytes = bytes_of("large.bin", LARGE);
+    site.disk.put("large.bin", &bytes);
+    let whole = site.get("/large.bin");
+    whole.expect_file(&bytes);
+    site.disk.hang();
+    let ask = |fields: &str| {
+        let request = format!("GET /large.bin HTTP/1.1\r\nHost: h\r\n{fields}\r\n\r\n");
+        site.client().ask(&request)
+    };
+    for range in ["0-9", "70000-", "0-9,70000-70009"] {
+        expect_unavailable(&ask(&format!("Range: bytes={range}")));
+    }
+    expect_unavailable(&site.get("/large.bin"));
+    // Nothing of it has to be read for these.
+    let tag = whole.field("etag").expect("it has one");
+    assert_eq!(ask(&format!("If-None-Match: {tag}")).status, 304);
+    assert_eq!(ask("Range: bytes=400000-").status, 416);
+    let mut client = site.client();
+    client.send("HEAD /large.bin HTTP/1.1\r\nHost: h\r\n\r\n").expect("it listens");
+    assert_eq!(client.read(true).expect("it answers").status, 200);
+    site.disk.go_on();
+    site.get("/large.bin").expect_file(&bytes);
+    assert_eq!(ask("Range: bytes=70000-70009").body, bytes[70_000..70_010]);
+}
+
+/// Who has begun to take a file goes on, however many others ask for what is not cached: there is
+/// no way to tell it to come back later.
+#[test]
+fn downloads_go_on_where_the_pool_is_full() {
+    const JOBS: usize = 1024;
+    const HELPERS: usize = 4;
+    const LOOK: Duration = Duration::from_millis(50);
+    let options = ["--max-object", "4096", "--helpers", "4", "--answer-time", "1h"];
+    let Some(site) = Site::new(&options) else { return };
+    let bytes = bytes_of("large.bin", LARGE);
+    site.disk.put("large.bin", &bytes);
+    site.disk.delay(Delays { read: SLOW, stat: LOOK, ..Delays::default() });
+    // More of them than there are threads, so that some wait for others.
+    let readers = site.ask_for(&vec!["large.bin".to_owned(); 2 * HELPERS]);
+    let begun = |reader: Visitor| {
+        let client = reader.into_client();
+        client.stream().peek(&mut [0]).expect("it begins");
+        Visitor::over(client)
+    };
+    let mut readers: Vec<_> = readers.into_iter().map(begun).collect();
+    let absent: Vec<_> = (0..2 * JOBS).map(|number| format!("absent-{number}")).collect();
+    let mut others = site.ask_for(&absent);
+    let last = others.last_mut().expect("they are many");
+    expect_unavailable(&last.read(false).expect("the pool is full"));
+    let watch = Stopwatch::start();
+    for reader in &mut readers {
+        reader.read(false).expect("it goes on").expect_file(&bytes);
+    }
+    // Behind all the others each piece of a file would have to wait for longer.
+    let queue = LOOK * u32::try_from(JOBS / HELPERS).expect("a small number");
+    assert!(watch.elapsed() < queue, "after {:?}", watch.elapsed());
+    site.disk.delay(Delays::default());
+}
+
 #[test]
 fn what_nobody_tells_of_is_found_by_looking_again() {
     const EVERY: Duration = Duration::from_millis(100);
@@ -423,6 +488,23 @@ fn looking_again_opens_and_reads_nothing() {
     assert_eq!((after.opens, after.reads), (before.opens, before.reads));
 }
 
+/// Tells whether a response says that it may not be so any more.
+fn is_marked(got: &Response) -> bool {
+    got.field("cache-status").is_some_and(|status| status.contains("stale"))
+}
+
+#[test]
+fn what_is_cached_is_served_and_marked_while_the_disk_fails() {
+    let Some(site) = Site::new(&["--refresh", "50ms"]) else { return };
+    assert!(!is_marked(&site.get("/hot.txt")));
+    site.disk.fail(Some(Fault::IsBroken));
+    eventually(SOON, "it is marked as stale", || is_marked(&site.get("/hot.txt")));
+    site.get("/hot.txt").expect_file(HOT);
+    assert_eq!(site.get("/cold.txt").status, 500);
+    site.disk.fail(None);
+    eventually(SOON, "it is not marked any more", || !is_marked(&site.get("/hot.txt")));
+}
+
 #[test]
 fn what_is_cached_is_served_though_it_cannot_be_looked_at_again() {
     let Some(site) = Site::new(&["--refresh", "50ms"]) else { return };
@@ -430,8 +512,6 @@ fn what_is_cached_is_served_though_it_cannot_be_looked_at_again() {
     site.wait_for_waiting(1);
     let slowest = site.slowest_hit_for(SLOW);
     assert!(slowest < QUICK, "a hit took {slowest:?}");
-    let is_marked =
-        |got: &Response| got.field("cache-status").is_some_and(|it| it.contains("stale"));
     eventually(SOON, "it is marked as stale", || is_marked(&site.get("/hot.txt")));
     // Whatever of it is asked for.
     let tag = site.get("/hot.txt").field("etag").expect("it has one").to_owned();

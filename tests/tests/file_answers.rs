@@ -133,7 +133,7 @@ proptest! {
         let _ = select(Some(&bytes), 1000);
         let _ = Accepted::of(&Lines::one(&bytes));
         let then = UNIX_EPOCH + Duration::from_secs(1_000_000);
-        let current = Validators::new(EntityTag::of_content(b""), Some(then));
+        let current = Validators::new(EntityTag::of_content(Coding::Identity, b""), Some(then));
         for name in
             ["If-Match", "If-None-Match", "If-Range", "If-Modified-Since", "If-Unmodified-Since"]
         {

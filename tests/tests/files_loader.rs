@@ -10,7 +10,7 @@ use std::time::{Duration, UNIX_EPOCH};
 use fsm_tests::clock::Stopwatch;
 use fsm_tests::scratch::Scratch;
 use servers::files::document::{Content, Resource};
-use servers::files::loader::{Loaded, Loader, Settings};
+use servers::files::loader::{Loaded, Loader, Look, Settings};
 use servers::files::negotiation::Coding;
 use servers::files::refresh;
 use servers::files::root::Root;
@@ -57,10 +57,10 @@ fn a_folder_that_became_a_file_is_found_out() {
     let loader = loader(&folder, None);
     let loaded = load(&loader, b"a");
     assert!(matches!(loaded.resource, Resource::Directory));
-    assert!(loader.is_current(&loaded));
+    assert_eq!(loader.look_again(&loaded), Look::Same);
     fs::remove_dir(folder.path("a")).unwrap();
     fs::write(folder.path("a"), "text").unwrap();
-    assert!(!loader.is_current(&loaded));
+    assert_eq!(loader.look_again(&loaded), Look::Other);
 }
 
 type Files = Arc<Store<Loaded, ()>>;

@@ -150,6 +150,7 @@ mod tests {
 
     use http::Method;
 
+    use super::super::negotiation::Coding;
     use super::super::validators::EntityTag;
     use super::*;
 
@@ -164,7 +165,7 @@ mod tests {
     /// A file that was changed at `THEN` and that `"T"` stands for in what clients send.
     fn current() -> Validators {
         let modified = UNIX_EPOCH + Duration::from_secs(THEN_SECONDS);
-        Validators::new(EntityTag::of_content(b"T"), Some(modified))
+        Validators::new(EntityTag::of_content(Coding::Identity, b"T"), Some(modified))
     }
 
     fn judged(method: &Method, current: &Validators, fields: &[(&str, &str)]) -> Verdict {
@@ -245,7 +246,7 @@ mod tests {
             (&[("If-Modified-Since", THEN), ("If-Modified-Since", THEN)], Proceed),
             (&[("If-Unmodified-Since", BEFORE), ("If-Unmodified-Since", BEFORE)], Proceed),
         ]);
-        let undated = Validators::new(EntityTag::of_content(b"T"), None);
+        let undated = Validators::new(EntityTag::of_content(Coding::Identity, b"T"), None);
         for field in ["If-Modified-Since", "If-Unmodified-Since"] {
             for date in [BEFORE, AFTER] {
                 assert_eq!(judged(&Method::GET, &undated, &[(field, date)]), Proceed);

@@ -4,15 +4,17 @@
 use std::collections::VecDeque;
 use std::fs::File;
 use std::io;
-use std::mem;
 use std::ops::Range;
 use std::os::unix::fs::FileExt;
 use std::sync::Arc;
 
+use fsm_runtime::Bytes;
+
 use super::open_file::OpenFile;
+use super::pieces::Wanted;
 use super::root::Meta;
 use super::snapshot::read_resident;
-use crate::http::{BodyWriter, Handler, Written};
+use crate::http::{BodyWriter, Handler};
 
 /// The bytes that are read and sent at once. With fewer, a fast client waits for the loop; with
 /// more, a slow one holds more memory. It is also what the kernel's send buffers take at first.
@@ -24,37 +26,74 @@ pub struct Download {
     /// What the file was when the head of the response was written.
     meta: Meta,
     parts: VecDeque<Part>,
+    /// Held while the next piece is waited for.
+    wanted: Option<Arc<Wanted>>,
 }
 
 /// Something to be sent.
 pub enum Part {
-    /// Text of the server's own.
-    Text(Vec<u8>),
+    /// Bytes that are in memory.
+    Held(Bytes),
     /// Bytes of the file.
-    Bytes(Range<u64>),
+    File(Range<u64>),
 }
 
 /// How far the body has come.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Step {
     /// More follows.
     More,
-    /// More follows that has to be waited for.
-    Elsewhere,
+    /// More follows that has to be read by who may wait for it.
+    Missing(Missing),
     /// That was all.
     Whole,
     /// The file has changed, or the disk failed.
     Broken,
 }
 
+/// Bytes of a file that are not in memory.
+pub struct Missing {
+    file: Arc<OpenFile>,
+    meta: Meta,
+    offset: u64,
+    count: usize,
+}
+
 /// Bytes that a thread of the pool has read, if the file is still what it was.
-pub type Read = io::Result<Vec<u8>>;
+pub type Read = io::Result<Bytes>;
 
 impl Download {
     /// Sends parts of a file.
     #[must_use]
     pub fn new(file: &Arc<OpenFile>, meta: Meta, parts: impl IntoIterator<Item = Part>) -> Self {
-        Self { file: Arc::clone(file), meta, parts: parts.into_iter().collect() }
+        let parts = parts.into_iter().collect();
+        Self { file: Arc::clone(file), meta, parts, wanted: None }
+    }
+
+    /// What has to be read before anything should be sent: nothing where it is in memory.
+    #[must_use]
+    pub fn missing(&self) -> Option<Missing> {
+        let first = self.parts.iter().find_map(Part::of_file)?;
+        // A file that has changed is left to who reads it, and told by the error that comes of it.
+        match resident(&self.file, self.meta, first.start, &mut [0]) {
+            Ok(Some(_)) => None,
+            Ok(None) | Err(_) => Some(self.lacks(first)),
+        }
+    }
+
+    /// Takes what was missing.
+    pub fn fill(&mut self, bytes: Bytes) {
+        self.wanted = None;
+        let first = self.parts.iter().position(|part| part.of_file().is_some());
+        let Some(at) = first else { return };
+        if let Some(Part::File(range)) = self.parts.get_mut(at) {
+            range.start += bytes.len() as u64;
+        }
+        self.parts.insert(at, Part::Held(bytes));
+    }
+
+    /// Waits for what is missing.
+    pub fn wait_for(&mut self, wanted: Arc<Wanted>) {
+        self.wanted = Some(wanted);
     }
 
     /// Writes what comes next as far as it is in memory; `buffer`, of [`PIECE`] bytes, is where it
@@ -68,13 +107,14 @@ impl Download {
         loop {
             match self.parts.front_mut() {
                 None => return Step::Whole,
-                Some(Part::Bytes(range)) if range.is_empty() => drop(self.parts.pop_front()),
+                Some(Part::File(range)) if range.is_empty() => drop(self.parts.pop_front()),
                 Some(_) if room == 0 => return Step::More,
-                Some(Part::Text(text)) => {
-                    writer.send(&mem::take(text));
+                Some(Part::Held(bytes)) => {
+                    writer.send_shared(bytes);
+                    room = room.saturating_sub(bytes.len());
                     self.parts.pop_front();
                 }
-                Some(Part::Bytes(range)) => {
+                Some(Part::File(range)) => {
                     let piece = &mut buffer[..room.min(length(range))];
                     match resident(&self.file, self.meta, range.start, piece) {
                         Ok(Some(count)) => {
@@ -82,7 +122,10 @@ impl Download {
                             range.start += count as u64;
                             room -= count;
                         }
-                        Ok(None) => return Step::Elsewhere,
+                        Ok(None) => {
+                            let range = range.clone();
+                            return Step::Missing(self.lacks(&range));
+                        }
                         Err(_) => return Step::Broken,
                     }
                 }
@@ -90,45 +133,34 @@ impl Download {
         }
     }
 
-    /// Goes on from where [`Download::write`] has come to; `wrap` makes the reply of a job.
-    pub fn go_on<H: Handler>(
-        &self,
-        step: Step,
-        writer: BodyWriter<'_, '_, H>,
-        wrap: impl FnOnce(Read) -> H::Reply + Send + 'static,
-    ) -> Written {
-        match step {
-            Step::More => writer.more(),
-            Step::Whole => writer.end(),
-            Step::Broken => writer.break_off(),
-            // What is queued goes out while the rest is read.
-            Step::Elsewhere => self.read_elsewhere(writer, wrap),
-        }
-    }
-
-    /// Writes a piece that was read elsewhere.
-    pub fn piece<H: Handler>(&mut self, read: Read, mut writer: BodyWriter<'_, '_, H>) -> Written {
-        let Ok(bytes) = read else { return writer.break_off() };
-        if let Some(Part::Bytes(range)) = self.parts.front_mut() {
-            range.start += bytes.len() as u64;
-        }
-        writer.send_shared(&bytes.into());
-        writer.more()
-    }
-
-    fn read_elsewhere<H: Handler>(
-        &self,
-        mut writer: BodyWriter<'_, '_, H>,
-        wrap: impl FnOnce(Read) -> H::Reply + Send + 'static,
-    ) -> Written {
-        let Some(Part::Bytes(range)) = self.parts.front() else { return writer.break_off() };
+    fn lacks(&self, range: &Range<u64>) -> Missing {
         let (file, meta) = (Arc::clone(&self.file), self.meta);
-        let (offset, count) = (range.start, length(range).min(PIECE));
-        match writer.offload(move || wrap(read(&file, meta, offset, count))) {
-            Ok(()) => writer.wait(),
-            // A download that has begun cannot be told to come back later.
-            Err(_full) => writer.break_off(),
+        Missing { file, meta, offset: range.start, count: length(range).min(PIECE) }
+    }
+}
+
+impl Part {
+    /// The bytes of the file, if there are any.
+    fn of_file(&self) -> Option<&Range<u64>> {
+        match self {
+            Self::File(range) if !range.is_empty() => Some(range),
+            Self::File(_) | Self::Held(_) => None,
         }
+    }
+}
+
+impl Missing {
+    /// Reads the bytes. May wait for a disk.
+    ///
+    /// # Errors
+    /// What the system answered; [`is_of_another`] tells whether the file is not any more what it
+    /// was.
+    pub fn read(&self) -> Read {
+        let file = self.file.file()?;
+        let mut bytes = vec![0; self.count];
+        file.read_exact_at(&mut bytes, self.offset)?;
+        check_unchanged(file, self.meta)?;
+        Ok(bytes.into())
     }
 }
 
@@ -151,15 +183,6 @@ fn resident(
     Ok(count)
 }
 
-/// Reads so many bytes of a file that is still what it was. May block.
-fn read(file: &OpenFile, meta: Meta, offset: u64, count: usize) -> Read {
-    let file = file.file()?;
-    let mut bytes = vec![0; count];
-    file.read_exact_at(&mut bytes, offset)?;
-    check_unchanged(file, meta)?;
-    Ok(bytes)
-}
-
 /// A file that was written to since its length was promised has other bytes than those promised. A
 /// name more or less is none of them, so the time of the last change of any kind does not count.
 fn check_unchanged(file: &File, meta: Meta) -> io::Result<()> {
@@ -168,4 +191,10 @@ fn check_unchanged(file: &File, meta: Meta) -> io::Result<()> {
         return Ok(());
     }
     Err(io::Error::new(io::ErrorKind::InvalidData, "the file has changed while it is sent"))
+}
+
+/// Tells whether reading failed since the file has changed.
+#[must_use]
+pub fn is_of_another(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::InvalidData | io::ErrorKind::UnexpectedEof)
 }

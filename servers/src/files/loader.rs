@@ -7,6 +7,7 @@ use std::io;
 use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::SystemTime;
 
 use http::HeaderValue;
@@ -70,8 +71,21 @@ pub struct Loaded {
     pub is_watched: bool,
     /// It may be kept: a change of it shows, and too many files are not open already.
     pub keeps: bool,
+    /// When it was last looked at, the disk failed, so that it may be another by now.
+    is_doubtful: AtomicBool,
     /// What it was made of.
     origins: Vec<Origin>,
+}
+
+/// What came of looking again at something found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Look {
+    /// It is still so.
+    Same,
+    /// It is not, or nobody could say without finding it anew.
+    Other,
+    /// The disk failed.
+    Failed,
 }
 
 /// A file that something was made of, or would have been made of had it been there.
@@ -180,25 +194,26 @@ impl Loader {
         Wanted::of(key).folder()
     }
 
-    /// Tells whether something found is still so. May wait for a disk.
+    /// Looks whether something found is still so. May wait for a disk.
     #[must_use]
-    pub fn is_current(&self, loaded: &Loaded) -> bool {
+    pub fn look_again(&self, loaded: &Loaded) -> Look {
         // What is in the directories of a directory, and behind links, would each have to be looked
         // at; the list is rather made anew for whoever asks next.
         if let Resource::Listing(listing) = &loaded.resource
             && !listing.is_flat
         {
-            return false;
+            return Look::Other;
         }
-        loaded.origins.iter().all(|Origin { path, meta }| {
+        let mut look = Look::Same;
+        for Origin { path, meta } in &loaded.origins {
             match (self.root.look_beneath(path), meta) {
-                (Ok(now), Some(meta)) => now == *meta,
-                (Err(OpenError::NotFound), None) => true,
-                // Whether it is so cannot be said, and it is better than nothing.
-                (Err(OpenError::Exhausted | OpenError::Io(_)), _) => true,
-                _ => false,
+                (Ok(now), Some(meta)) if now == *meta => {}
+                (Err(OpenError::NotFound), None) => {}
+                (Err(OpenError::Exhausted | OpenError::Io(_)), _) => look = Look::Failed,
+                _ => return Look::Other,
             }
-        })
+        }
+        look
     }
 
     /// Watches a folder, and before it those above, from the root down.
@@ -352,7 +367,7 @@ impl Fetch<'_> {
         match read {
             Ok(None) => Ok(None),
             Ok(Some(Snapshot { bytes, meta, is_settled })) => {
-                let validators = validators(EntityTag::of_content(&bytes), &meta);
+                let validators = validators(EntityTag::of_content(coding, &bytes), &meta);
                 let content = Content::Held(bytes.into());
                 Ok(Some((Source { coding, validators, content }, is_settled)))
             }
@@ -375,27 +390,44 @@ impl Fetch<'_> {
         meta: Meta,
         validators: impl Fn(EntityTag, &Meta) -> Validators,
     ) -> Source {
-        let validators = validators(EntityTag::of_metadata(&meta), &meta);
+        let validators = validators(EntityTag::of_metadata(coding, &meta), &meta);
         Source { coding, validators, content: Content::Open(Arc::new(OpenFile::new(file)), meta) }
     }
 
     fn loaded(&self, resource: Resource, keeps: bool, origins: Vec<Origin>) -> Loaded {
-        Loaded { resource, is_watched: self.is_watched, keeps, origins }
+        let is_doubtful = AtomicBool::new(false);
+        Loaded { resource, is_watched: self.is_watched, keeps, is_doubtful, origins }
     }
 }
 
 impl Loaded {
+    /// Tells whether it may be another by now since the disk failed when it was last looked at.
+    #[must_use]
+    pub fn is_doubtful(&self) -> bool {
+        self.is_doubtful.load(Ordering::Relaxed)
+    }
+
+    /// Notes whether it may be another by now.
+    pub fn doubt(&self, is_doubtful: bool) {
+        self.is_doubtful.store(is_doubtful, Ordering::Relaxed);
+    }
+
     /// A page of the server's own, which was never on a disk.
     #[must_use]
     pub fn page(page: Page) -> Self {
-        let validators = Validators::new(EntityTag::of_content(&page.body), None);
+        let validators = Validators::new(EntityTag::of_content(Coding::Identity, &page.body), None);
         let content = Content::Held(page.body.into());
         let source = Source { coding: Coding::Identity, validators, content };
         let content_type = HeaderValue::from_static(page.content_type);
         let policy = (CONTENT_SECURITY_POLICY, HeaderValue::from_static(site::POLICY));
         let document = Document::new(content_type, &[policy], vec![source]);
-        let resource = Resource::File(document);
-        Self { resource, is_watched: true, keeps: true, origins: Vec::new() }
+        Self {
+            resource: Resource::File(document),
+            is_watched: true,
+            keeps: true,
+            is_doubtful: AtomicBool::new(false),
+            origins: Vec::new(),
+        }
     }
 }
 

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use tracing::warn;
 
-use super::loader::{Loaded, Loader};
+use super::loader::{Loaded, Loader, Look};
 use super::negotiation::Coding;
 use super::store::Store;
 use super::watch::{Change, is_below};
@@ -19,8 +19,8 @@ use super::watch::{Change, is_below};
 const WATCHED_ONCE_IN: u64 = 10;
 
 /// What is cached is stale when nothing could be looked at for so many times as long as it should
-/// have taken: the disk hangs.
-const LATE: u32 = 5;
+/// have taken: the disk hangs. A round and the pause before it take up to two.
+pub const LATE: u32 = 3;
 
 /// Whether what is cached can still be trusted to be so.
 #[derive(Debug, Default)]
@@ -61,11 +61,12 @@ pub fn start<W: Send + 'static>(
 
 /// Notices that nothing is looked at any more.
 fn doubt(every: Duration, freshness: &Freshness) {
-    let mut before = freshness.looks.load(Ordering::Relaxed);
+    let (mut before, mut missed) = (0, 0);
     loop {
-        thread::sleep(every.saturating_mul(LATE));
+        thread::sleep(every);
         let looks = freshness.looks.load(Ordering::Relaxed);
-        freshness.is_stale.store(looks == before, Ordering::Relaxed);
+        missed = if looks == before { LATE.min(missed + 1) } else { 0 };
+        freshness.is_stale.store(missed == LATE, Ordering::Relaxed);
         before = looks;
     }
 }
@@ -105,6 +106,19 @@ fn forget_path<W>(store: &Store<Loaded, W>, path: &[u8], is_folder: bool) {
     }
 }
 
+/// Forgets what is found to have changed.
+fn forget_unheard<W>(store: &Store<Loaded, W>, loader: &Loader, path: &[u8], loaded: &Loaded) {
+    store.forget(path);
+    // It was not heard of, so what is watched may be another folder than this one.
+    if loaded.is_watched
+        && let Some(watch) = loader.watch()
+    {
+        let folder = Loader::folder_of(path);
+        watch.end_below(folder);
+        store.forget_where(|path| is_below(path, folder));
+    }
+}
+
 /// Looks whether what is cached is still so, again and again.
 fn look_again<W>(
     store: &Store<Loaded, W>,
@@ -118,17 +132,13 @@ fn look_again<W>(
         for path in store.paths() {
             freshness.looks.fetch_add(1, Ordering::Relaxed);
             let Some(loaded) = store.peek(&path) else { continue };
-            if (loaded.is_watched && !includes_watched) || loader.is_current(&loaded) {
+            if loaded.is_watched && !includes_watched {
                 continue;
             }
-            store.forget(&path);
-            // It was not heard of, so what is watched may be another folder than this one.
-            if loaded.is_watched
-                && let Some(watch) = loader.watch()
-            {
-                let folder = Loader::folder_of(&path);
-                watch.end_below(folder);
-                store.forget_where(|path| is_below(path, folder));
+            match loader.look_again(&loaded) {
+                // Whether it is so cannot be said, and it is better than nothing.
+                look @ (Look::Same | Look::Failed) => loaded.doubt(look == Look::Failed),
+                Look::Other => forget_unheard(store, loader, &path, &loaded),
             }
         }
         store.forget_absent();

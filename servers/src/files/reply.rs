@@ -1,13 +1,14 @@
 //! What a client gets of what is at a path: all of it, a part, the news that it has it already, or
 //! where else to look.
 
+use std::io;
 use std::ops::Range;
 
 use fsm_runtime::Bytes;
 use http::StatusCode;
 use http::header::{
-    CACHE_CONTROL, CONTENT_RANGE, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderValue, LOCATION,
-    VARY, X_CONTENT_TYPE_OPTIONS,
+    CACHE_CONTROL, CONTENT_RANGE, CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG, HeaderValue,
+    LOCATION, VARY, X_CONTENT_TYPE_OPTIONS,
 };
 
 use super::asked::Asked;
@@ -15,10 +16,11 @@ use super::conditions::{Verdict, evaluate};
 use super::document::{Content, Document, Resource, Variant};
 use super::download::{Download, Part};
 use super::listing::{self, Order};
-use super::negotiation::Accepted;
+use super::negotiation::{Accepted, Coding};
 use super::path::FilePath;
 use super::ranges::{Boundary, Parts, Selection, content_range, content_range_of_none, select};
-use crate::http::{Answer, Exchange, Field, Handler, Request};
+use super::validators::{EntityTag, Validators};
+use crate::http::{Answer, Exchange, Field, Handler, Prepared, Request};
 
 /// Who asks for what.
 #[derive(Clone, Copy)]
@@ -29,17 +31,71 @@ pub struct Query<'a> {
     pub path: &'a FilePath<'a>,
 }
 
+/// What became of a request.
+pub enum Reply<'a, 'io, H: Handler> {
+    /// It is answered.
+    Answer(Answer<H>),
+    /// What is sent first has to be read by who may wait for it.
+    Unready(Exchange<'a, 'io, H>, Box<Opening>),
+}
+
+/// A response that is not begun: its head, and where its body comes from.
+pub struct Opening {
+    head: Prepared,
+    download: Download,
+}
+
 /// Answers a request with what is at its path.
-pub fn with<H: Handler<Body = Download>>(
+pub fn with<'a, 'io, H: Handler<Body = Download>>(
     resource: &Resource,
     query: Query<'_>,
-    exchange: Exchange<'_, '_, H>,
-) -> Answer<H> {
+    exchange: Exchange<'a, 'io, H>,
+) -> Reply<'a, 'io, H> {
     match resource {
         Resource::File(document) => file(document, query.request, exchange),
-        Resource::Directory => redirect(&query.path.location(query.request.query()), exchange),
-        Resource::Listing(_) => page(PageWish::of(query).draw(resource), exchange),
+        Resource::Directory => {
+            let location = query.path.location(query.request.query());
+            Reply::Answer(redirect(&location, exchange))
+        }
+        Resource::Listing(_) => {
+            let drawn = PageWish::of(query).draw(resource);
+            Reply::Answer(page(&drawn, query.request, exchange))
+        }
     }
+}
+
+impl Opening {
+    /// Reads what is sent first, so that nobody is promised what does not come. May wait for a
+    /// disk.
+    ///
+    /// # Errors
+    /// As for [`Missing::read`](super::download::Missing::read).
+    pub fn read(mut self: Box<Self>) -> io::Result<Box<Self>> {
+        if let Some(missing) = self.download.missing() {
+            self.download.fill(missing.read()?);
+        }
+        Ok(self)
+    }
+
+    /// Begins the response.
+    pub fn begin<H>(self, exchange: Exchange<'_, '_, H>) -> Answer<H>
+    where
+        H: Handler<Body = Download>,
+    {
+        exchange.stream_prepared(&self.head, self.download)
+    }
+}
+
+/// Begins a response, if that can be done without waiting.
+fn begin<'a, 'io, H: Handler<Body = Download>>(
+    head: &Prepared,
+    download: Download,
+    exchange: Exchange<'a, 'io, H>,
+) -> Reply<'a, 'io, H> {
+    if !exchange.is_head() && download.missing().is_some() {
+        return Reply::Unready(exchange, Box::new(Opening { head: head.clone(), download }));
+    }
+    Reply::Answer(exchange.stream_prepared(head, download))
 }
 
 /// How somebody wants to see a directory.
@@ -53,7 +109,9 @@ pub struct PageWish {
 /// A directory as it was wanted.
 pub struct Page {
     content_type: &'static str,
-    body: Vec<u8>,
+    body: Bytes,
+    /// A name more or less has no date, but gives another tag.
+    validators: Validators,
 }
 
 impl PageWish {
@@ -72,30 +130,48 @@ impl PageWish {
     /// Draws it; nothing of what is no directory. For long ones that takes milliseconds.
     #[must_use]
     pub fn draw(&self, resource: &Resource) -> Page {
-        let Resource::Listing(found) = resource else {
-            return Page { content_type: "text/plain", body: Vec::new() };
+        let (content_type, body) = match resource {
+            Resource::Listing(found) if self.is_json => {
+                ("application/json", listing::json(found, self.order))
+            }
+            Resource::Listing(found) => {
+                ("text/html; charset=utf-8", listing::html(&self.path, found, self.order))
+            }
+            Resource::File(_) | Resource::Directory => ("text/plain; charset=utf-8", Vec::new()),
         };
-        if self.is_json {
-            let body = listing::json(found, self.order);
-            return Page { content_type: "application/json", body };
-        }
-        let body = listing::html(&self.path, found, self.order);
-        Page { content_type: "text/html; charset=utf-8", body }
+        let tag = EntityTag::of_content(Coding::Identity, &body);
+        Page { content_type, body: body.into(), validators: Validators::new(tag, None) }
     }
 }
 
-/// Answers with a directory. It is not to be kept: a name more or less has no date.
+/// Answers with a directory. It is not to be used again without asking: nobody can say for how long
+/// it stays as it is.
 pub fn page<H: Handler>(
-    Page { content_type, body }: Page,
+    page: &Page,
+    request: &Request<'_>,
     exchange: Exchange<'_, '_, H>,
 ) -> Answer<H> {
-    let fields = [
-        (CONTENT_TYPE, HeaderValue::from_static(content_type)),
-        (CACHE_CONTROL, HeaderValue::from_static("no-cache")),
-        (CONTENT_SECURITY_POLICY, HeaderValue::from_static(listing::POLICY)),
-        (X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
-    ];
-    exchange.respond_shared(StatusCode::OK, &fields, &body.into())
+    let tag = (ETAG, page.validators.tag().header_value());
+    let asks_again = (CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+    match evaluate(&Asked::by(request), &page.validators, exchange.time_of_day()) {
+        Verdict::NotModified => exchange.respond(StatusCode::NOT_MODIFIED, &[tag, asks_again], b""),
+        Verdict::PreconditionFailed => changed(exchange),
+        Verdict::Proceed | Verdict::ProceedIgnoringRange => {
+            let fields = [
+                (CONTENT_TYPE, HeaderValue::from_static(page.content_type)),
+                tag,
+                asks_again,
+                (CONTENT_SECURITY_POLICY, HeaderValue::from_static(listing::POLICY)),
+                (X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
+            ];
+            exchange.respond_shared(StatusCode::OK, &fields, &page.body)
+        }
+    }
+}
+
+/// 412: what is here is not what the client takes it for.
+fn changed<H: Handler>(exchange: Exchange<'_, '_, H>) -> Answer<H> {
+    exchange.explain(StatusCode::PRECONDITION_FAILED, "what is here is another one by now")
 }
 
 /// 301: the slash is missing (RFC 9110 15.4.2).
@@ -108,16 +184,16 @@ fn redirect<H: Handler>(location: &str, exchange: Exchange<'_, '_, H>) -> Answer
     }
 }
 
-fn file<H: Handler<Body = Download>>(
+fn file<'a, 'io, H: Handler<Body = Download>>(
     document: &Document,
     request: &Request<'_>,
-    exchange: Exchange<'_, '_, H>,
-) -> Answer<H> {
+    exchange: Exchange<'a, 'io, H>,
+) -> Reply<'a, 'io, H> {
     let asked = Asked::by(request);
     let coding = Accepted::choose(&asked.accept_encoding, document.codings());
     let Some(variant) = coding.and_then(|coding| document.in_coding(coding)) else {
         let vary = [(VARY, HeaderValue::from_static("Accept-Encoding"))];
-        return exchange.respond(StatusCode::NOT_ACCEPTABLE, &vary, b"");
+        return Reply::Answer(exchange.respond(StatusCode::NOT_ACCEPTABLE, &vary, b""));
     };
     let verdict = if asked.is_conditional() {
         evaluate(&asked, &variant.validators, exchange.time_of_day())
@@ -131,49 +207,51 @@ fn file<H: Handler<Body = Download>>(
                 let length = variant.content.length();
                 let field = (CONTENT_RANGE, content_range(&range, length));
                 let bytes = range.end - range.start;
-                parts(variant, bytes, [Part::Bytes(range)], &field, exchange)
+                parts(variant, bytes, [Part::File(range)], &field, exchange)
             }
             Selection::Several(ranges) => several(document, variant, ranges, exchange),
-            Selection::Unsatisfiable => unsatisfiable(variant, exchange),
+            Selection::Unsatisfiable => Reply::Answer(unsatisfiable(variant, exchange)),
         },
         Verdict::ProceedIgnoringRange => whole(variant, exchange),
-        Verdict::NotModified => exchange.respond_prepared(&variant.not_modified, &Bytes::new()),
-        Verdict::PreconditionFailed => {
-            exchange.explain(StatusCode::PRECONDITION_FAILED, "the file is another one by now")
+        Verdict::NotModified => {
+            Reply::Answer(exchange.respond_prepared(&variant.not_modified, &Bytes::new()))
         }
+        Verdict::PreconditionFailed => Reply::Answer(changed(exchange)),
     }
 }
 
-fn whole<H: Handler<Body = Download>>(
+fn whole<'a, 'io, H: Handler<Body = Download>>(
     variant: &Variant,
-    exchange: Exchange<'_, '_, H>,
-) -> Answer<H> {
+    exchange: Exchange<'a, 'io, H>,
+) -> Reply<'a, 'io, H> {
     match &variant.content {
-        Content::Held(bytes) => exchange.respond_prepared(&variant.whole, bytes),
+        Content::Held(bytes) => Reply::Answer(exchange.respond_prepared(&variant.whole, bytes)),
         Content::Open(file, meta) => {
-            let all = Part::Bytes(0..meta.size);
-            exchange.stream_prepared(&variant.whole, Download::new(file, *meta, [all]))
+            let all = Part::File(0..meta.size);
+            begin(&variant.whole, Download::new(file, *meta, [all]), exchange)
         }
     }
 }
 
 /// 206, with so many bytes of a body that is made of parts, and one field more than usual.
-fn parts<H: Handler<Body = Download>>(
+fn parts<'a, 'io, H: Handler<Body = Download>>(
     variant: &Variant,
     length: u64,
     parts: impl IntoIterator<Item = Part>,
     field: &Field,
-    exchange: Exchange<'_, '_, H>,
-) -> Answer<H> {
+    exchange: Exchange<'a, 'io, H>,
+) -> Reply<'a, 'io, H> {
     // The content type of several parts takes the place of the file's.
     let own = variant.fields.iter().filter(|(name, _)| *name != field.0);
     let fields: Vec<_> = own.chain([field]).cloned().collect();
     let status = StatusCode::PARTIAL_CONTENT;
     match &variant.content {
-        Content::Held(bytes) => exchange.respond_shared(status, &fields, &joined(bytes, parts)),
+        Content::Held(bytes) => {
+            Reply::Answer(exchange.respond_shared(status, &fields, &joined(bytes, parts)))
+        }
         Content::Open(file, meta) => {
-            let download = Download::new(file, *meta, parts);
-            exchange.stream(status, &fields, Some(length), download)
+            let head = Prepared::new(status, &fields, length);
+            begin(&head, Download::new(file, *meta, parts), exchange)
         }
     }
 }
@@ -181,8 +259,8 @@ fn parts<H: Handler<Body = Download>>(
 /// Parts of what is in memory, one behind the other. One alone goes on being shared.
 fn joined(bytes: &Bytes, parts: impl IntoIterator<Item = Part>) -> Bytes {
     let mut pieces = parts.into_iter().map(|part| match part {
-        Part::Text(text) => text.into(),
-        Part::Bytes(range) => slice(bytes, range),
+        Part::Held(text) => text,
+        Part::File(range) => slice(bytes, range),
     });
     match (pieces.next(), pieces.next()) {
         (first, None) => first.unwrap_or_default(),
@@ -201,12 +279,12 @@ fn slice(bytes: &Bytes, Range { start, end }: Range<u64>) -> Bytes {
     }
 }
 
-fn several<H: Handler<Body = Download>>(
+fn several<'a, 'io, H: Handler<Body = Download>>(
     document: &Document,
     variant: &Variant,
     ranges: Vec<Range<u64>>,
-    exchange: Exchange<'_, '_, H>,
-) -> Answer<H> {
+    exchange: Exchange<'a, 'io, H>,
+) -> Reply<'a, 'io, H> {
     let media_type = document.content_type().clone();
     let length = variant.content.length();
     let parts = Parts::new(Boundary::new(), media_type, length, ranges);
@@ -214,12 +292,12 @@ fn several<H: Handler<Body = Download>>(
     for (at, range) in parts.ranges().iter().enumerate() {
         let mut head = Vec::new();
         parts.push_head(at, &mut head);
-        body.push(Part::Text(head));
-        body.push(Part::Bytes(range.clone()));
+        body.push(Part::Held(head.into()));
+        body.push(Part::File(range.clone()));
     }
     let mut end = Vec::new();
     parts.push_end(&mut end);
-    body.push(Part::Text(end));
+    body.push(Part::Held(end.into()));
     let field = (CONTENT_TYPE, parts.content_type());
     let length = parts.content_length();
     self::parts(variant, length, body, &field, exchange)

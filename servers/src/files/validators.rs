@@ -6,6 +6,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use http::HeaderValue;
 use httpdate::HttpDate;
 
+use super::negotiation::Coding;
 use super::root::{Meta, Stamp};
 
 /// The last second that a date of HTTP can name, and one more: its years have four digits.
@@ -13,6 +14,11 @@ const END_OF_DATES: u64 = 253_402_300_800;
 
 /// What separates a hash of a file's metadata from one of a file that holds the same bytes.
 const METADATA: &str = "servers: entity tag of a file from its metadata, version 1";
+
+/// What separates a hash of a compressed file from one of a file that holds the same bytes.
+const GZIP: &str = "servers: entity tag of a file compressed by gzip, version 1";
+const ZSTD: &str = "servers: entity tag of a file compressed by zstd, version 1";
+const BROTLI: &str = "servers: entity tag of a file compressed by brotli, version 1";
 
 /// The bytes of a tag: 128 bits as hexadecimal digits, and two quotes.
 const TAG_LENGTH: usize = 34;
@@ -27,15 +33,23 @@ const TAG_LENGTH: usize = 34;
 pub struct EntityTag([u8; TAG_LENGTH]);
 
 impl EntityTag {
-    /// Of a file whose bytes are all there. It takes as long as hashing them.
+    /// Of a file whose bytes are all there, as they are in this coding. It takes as long as hashing
+    /// them. The coding counts, since what is not decoded in the same way is not the same (RFC 9110
+    /// 8.8.3.3), though its bytes are.
     #[must_use]
-    pub fn of_content(bytes: &[u8]) -> Self {
-        Self::of_hash(&blake3::hash(bytes))
+    pub fn of_content(coding: Coding, bytes: &[u8]) -> Self {
+        let mut hasher = match coding {
+            Coding::Identity => blake3::Hasher::new(),
+            Coding::Gzip => blake3::Hasher::new_derive_key(GZIP),
+            Coding::Zstd => blake3::Hasher::new_derive_key(ZSTD),
+            Coding::Brotli => blake3::Hasher::new_derive_key(BROTLI),
+        };
+        Self::of_hash(&hasher.update(bytes).finalize())
     }
 
     /// Of a file too large for that.
     #[must_use]
-    pub fn of_metadata(meta: &Meta) -> Self {
+    pub fn of_metadata(coding: Coding, meta: &Meta) -> Self {
         let Meta { dev, ino, size, mtime, ctime, kind: _, names: _ } = *meta;
         let mut hasher = blake3::Hasher::new_derive_key(METADATA);
         for number in [dev, ino, size] {
@@ -45,6 +59,8 @@ impl EntityTag {
             hasher.update(&stamp.seconds.to_le_bytes());
             hasher.update(&stamp.nanoseconds.to_le_bytes());
         }
+        // Behind numbers that are always as long, so that one coding's are not another's.
+        hasher.update(coding.suffix().as_bytes());
         Self::of_hash(&hasher.finalize())
     }
 
@@ -135,7 +151,8 @@ mod tests {
     fn the_past_is_told_in_seconds() {
         assert_eq!(told(784_111_777), Some(at(784_111_777)));
         assert_eq!(told(2), Some(at(2)));
-        let validators = Validators::new(EntityTag::of_content(b""), told(784_111_777));
+        let validators =
+            Validators::new(EntityTag::of_content(Coding::Identity, b""), told(784_111_777));
         // The example of RFC 9110 5.6.7.
         let value = validators.last_modified_value();
         assert_eq!(value, Some(HeaderValue::from_static("Sun, 06 Nov 1994 08:49:37 GMT")));
@@ -152,7 +169,7 @@ mod tests {
         for seconds in [i64::MIN, -1, 0, 1] {
             assert_eq!(told(seconds), None, "{seconds}");
         }
-        let validators = Validators::new(EntityTag::of_content(b""), None);
+        let validators = Validators::new(EntityTag::of_content(Coding::Identity, b""), None);
         assert_eq!(validators.last_modified_value(), None);
     }
 
@@ -161,7 +178,7 @@ mod tests {
     fn a_clock_gone_wild_has_no_dates() {
         let far = |seconds| last_modified(Stamp { seconds, nanoseconds: 0 }, at(u64::MAX >> 2));
         let last = far(253_402_300_799);
-        let validators = Validators::new(EntityTag::of_content(b""), last);
+        let validators = Validators::new(EntityTag::of_content(Coding::Identity, b""), last);
         let value = validators.last_modified_value();
         assert_eq!(value, Some(HeaderValue::from_static("Fri, 31 Dec 9999 23:59:59 GMT")));
         assert_eq!(far(253_402_300_800), None);
@@ -173,10 +190,10 @@ mod tests {
     /// the beginning of BLAKE3's own test vector for no bytes.
     #[test]
     fn tags_of_contents() {
-        let tag = |bytes| EntityTag::of_content(bytes).header_value();
+        let tag = |bytes| EntityTag::of_content(Coding::Identity, bytes).header_value();
         assert_eq!(tag(b""), "\"af1349b9f5f9a1a6a0404dea36dcc949\"");
         assert_ne!(tag(b"a"), tag(b"b"));
-        assert_eq!(EntityTag::of_content(b"a").as_bytes(), tag(b"a").as_bytes());
+        assert_eq!(EntityTag::of_content(Coding::Identity, b"a").as_bytes(), tag(b"a").as_bytes());
     }
 
     #[test]
@@ -203,15 +220,20 @@ mod tests {
             Meta { ctime: later, ..one },
             Meta { ctime: a_bit_later, ..one },
         ];
-        let tags: std::collections::HashSet<_> =
-            all.iter().map(|metadata| EntityTag::of_metadata(metadata).0).collect();
+        let tags: std::collections::HashSet<_> = all
+            .iter()
+            .map(|metadata| EntityTag::of_metadata(Coding::Identity, metadata).0)
+            .collect();
         assert_eq!(tags.len(), all.len());
-        assert_eq!(EntityTag::of_metadata(&one), EntityTag::of_metadata(&one));
+        assert_eq!(
+            EntityTag::of_metadata(Coding::Identity, &one),
+            EntityTag::of_metadata(Coding::Identity, &one)
+        );
     }
 
     #[test]
     fn a_file_cannot_pass_for_metadata() {
-        let of_file = EntityTag::of_content(&[0; 48]);
+        let of_file = EntityTag::of_content(Coding::Identity, &[0; 48]);
         let never = Stamp { seconds: 0, nanoseconds: 0 };
         let empty = Meta {
             dev: 0,
@@ -222,6 +244,6 @@ mod tests {
             kind: Kind::File,
             names: 1,
         };
-        assert_ne!(of_file, EntityTag::of_metadata(&empty));
+        assert_ne!(of_file, EntityTag::of_metadata(Coding::Identity, &empty));
     }
 }

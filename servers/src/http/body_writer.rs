@@ -1,8 +1,9 @@
 //! How a handler sends the body of a response piece by piece, framed as its head has promised.
 
-use fsm_runtime::{Bytes, Io, Out, PoolFull, Ticket};
+use fsm_runtime::{Bytes, Io, OperationError, Out, PoolFull, Ticket};
 
 use super::Http;
+use super::exchange::offload_shared;
 use super::handler::{Handler, Outgoing};
 
 /// How far a response's body has come. Only a [`BodyWriter`] makes one.
@@ -100,6 +101,19 @@ impl<H: Handler> BodyWriter<'_, '_, H> {
     #[must_use]
     pub fn ticket(&mut self) -> Ticket<Http<H>> {
         self.io.ticket()
+    }
+
+    /// Has a job done for the worker and not for this response; see [`Io::offload_shared`].
+    ///
+    /// # Errors
+    /// As many jobs wait or run as may: both closures are dropped.
+    pub fn offload_shared<T, J, F>(&mut self, job: J, finish: F) -> Result<(), PoolFull<()>>
+    where
+        J: FnOnce() -> T + Send + 'static,
+        F: FnOnce(&mut H::Shared, Result<T, OperationError>) + Send + 'static,
+        T: Send + 'static,
+    {
+        offload_shared(self.io, job, finish)
     }
 
     /// More follows when it has been made elsewhere: [`Handler::piece`] is called then.

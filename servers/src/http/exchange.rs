@@ -116,6 +116,12 @@ impl<H: Handler> Exchange<'_, '_, H> {
         self.io.time_of_day()
     }
 
+    /// Tells whether the head is all that is sent of the response: the method is `HEAD`.
+    #[must_use]
+    pub fn is_head(&self) -> bool {
+        self.terms.is_head
+    }
+
     /// Adds a field to the head of the response, however it is answered and be it later. The last
     /// one counts.
     pub fn add(&mut self, field: &'static Field) {
@@ -259,8 +265,7 @@ impl<H: Handler> Exchange<'_, '_, H> {
         F: FnOnce(&mut H::Shared, Result<T, OperationError>) + Send + 'static,
         T: Send + 'static,
     {
-        let finish = |shared: &mut Shared<H::Shared>, answer| finish(&mut shared.handler, answer);
-        self.io.offload_shared(job, finish).map_err(|_| PoolFull(()))
+        offload_shared(self.io, job, finish)
     }
 
     /// Queues the head of a response, and settles whether the connection persists.
@@ -294,6 +299,22 @@ impl<H: Handler> Exchange<'_, '_, H> {
         head.extend_from_slice(b"\r\n");
         self.io.out.send(head);
     }
+}
+
+/// Has a job done for the worker, whose handlers share what `finish` is given.
+pub(super) fn offload_shared<H, T, J, F>(
+    io: &mut Io<'_, Http<H>>,
+    job: J,
+    finish: F,
+) -> Result<(), PoolFull<()>>
+where
+    H: Handler,
+    J: FnOnce() -> T + Send + 'static,
+    F: FnOnce(&mut H::Shared, Result<T, OperationError>) + Send + 'static,
+    T: Send + 'static,
+{
+    let finish = |shared: &mut Shared<H::Shared>, answer| finish(&mut shared.handler, answer);
+    io.offload_shared(job, finish).map_err(|_| PoolFull(()))
 }
 
 /// The head of a response that is the same whoever asks, put together beforehand; the date and what
