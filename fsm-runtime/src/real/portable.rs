@@ -65,8 +65,7 @@ impl Poll for Portable {
             Wait::Forever => None,
             Wait::Until(at) => Some(Duration::from_millis(at.saturating_sub(self.now()))),
         };
-        self.events.clear();
-        let waited = self.poller.wait(&mut self.events, timeout);
+        let waited = self.poll(timeout);
         // Events that came with an error have been reported for good, so they are served all the
         // same.
         self.ready.clear();
@@ -74,7 +73,7 @@ impl Poll for Portable {
         self.is_sorted = false;
         self.ready.append(&mut self.later);
         self.ready.extend(self.events.iter().map(|event| readiness(&event)));
-        waited.map(drop)
+        waited
     }
 
     fn next_event(&mut self) -> Option<Readiness> {
@@ -106,9 +105,8 @@ impl Poll for Portable {
                 }
             }
         }
-        self.events.clear();
         // What is wrong with the poller the next wait will say.
-        let _ = self.poller.wait(&mut self.events, Some(Duration::ZERO));
+        let _ = self.poll(Some(Duration::ZERO));
         for event in self.events.iter().map(|event| readiness(&event)) {
             if is_preferred(&event) {
                 self.preferred.push_back(event);
@@ -162,6 +160,22 @@ impl Poll for Portable {
 }
 
 impl Portable {
+    /// Asks the poller for events.
+    ///
+    /// Its poll(2) back end fails with `WouldBlock` where it hears of a notification whose byte is
+    /// still on its way, and then takes the notification for one that nobody has been woken by: it
+    /// swallows all others until a wait succeeds, which for who sleeps is never. So it is asked
+    /// again at once.
+    fn poll(&mut self, timeout: Option<Duration>) -> io::Result<()> {
+        self.events.clear();
+        match self.poller.wait(&mut self.events, timeout) {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                self.poller.wait(&mut self.events, Some(Duration::ZERO)).map(drop)
+            }
+            waited => waited.map(drop),
+        }
+    }
+
     fn watch(&mut self, socket: BorrowedFd<'_>, interest: Event) -> io::Result<()> {
         // SAFETY: the worker owns the socket in its slab and has one way to let go of it,
         // `Real::close`, which calls `forget` before the descriptor is closed.
