@@ -132,6 +132,12 @@ impl Handler for CachedFile {
         }
     }
 
+    fn misunderstood(&mut self, line: &[u8], _worker: &mut Worker) {
+        if let (Some(note), false) = (&mut self.note, line.is_empty()) {
+            note.ask(&Said::only(line));
+        }
+    }
+
     fn answered(
         &mut self,
         status: StatusCode,
@@ -406,6 +412,10 @@ impl Files {
     /// The directory could not be opened, or nothing can look after what is known of it.
     pub fn of(options: &Options) -> io::Result<Self> {
         let budget = if options.root.is_some() { options.cache } else { SITE };
+        if options.max_object > budget && budget > 0 {
+            let (largest, cache) = (options.max_object, budget);
+            warn!(largest, cache, "files that are larger than the cache are never kept");
+        }
         let store = Arc::new(Store::new(budget, options.max_object));
         let directory = match &options.root {
             Some(root) => Some(Directory::open(root, options, &store)?),
@@ -511,11 +521,11 @@ pub struct Options {
     #[command(flatten)]
     limits: Limits,
     /// How many bytes of files are kept in memory
-    #[arg(long, value_name = "BYTES", default_value_t = 256 << 20)]
+    #[arg(long, value_name = "BYTES", default_value = "256MiB", value_parser = cli::parse_bytes)]
     cache: u64,
     /// The largest file that is kept in memory, in bytes; larger ones are read as they are sent,
     /// and the connection ends if they change meanwhile
-    #[arg(long, value_name = "BYTES", default_value_t = 1 << 20)]
+    #[arg(long, value_name = "BYTES", default_value = "1MiB", value_parser = cli::parse_bytes)]
     max_object: u64,
     /// How often files are looked at again of whose changes nothing is heard. Where nothing can be
     /// looked at for three times as long, what is cached is sent on, marked as stale in
@@ -527,21 +537,21 @@ pub struct Options {
     helpers: NonZero<usize>,
     /// Lists directories that have no index.html, at most 10,000 names of each; with ?format=json
     /// as JSON
-    #[arg(long)]
+    #[arg(long, requires = "root")]
     list: bool,
     /// Serves files whose names begin with a dot; only `.well-known` is served without this
-    #[arg(long)]
+    #[arg(long, requires = "root")]
     hidden: bool,
     /// The Cache-Control of files; with an END and a colon, of those whose path ends so; the first
     /// that fits counts
-    #[arg(long, value_name = "[END:]VALUE", value_parser = parse_rule)]
+    #[arg(long, value_name = "[END:]VALUE", value_parser = parse_rule, requires = "root")]
     cache_control: Vec<CacheRule>,
     /// Writes a line for each response to this file, or to standard output for `-`; SIGUSR1 has the
     /// file opened anew
     #[arg(long, value_name = "PATH")]
     access_log: Option<PathBuf>,
     /// How these lines are written
-    #[arg(long, value_name = "FORMAT", default_value = "combined")]
+    #[arg(long, value_name = "FORMAT", default_value = "combined", requires = "access_log")]
     log_format: Format,
 }
 
@@ -561,7 +571,7 @@ const HELPERS: NonZero<usize> = NonZero::new(DEFAULT_POOL.0).expect("the runtime
 const EXAMPLES: &str = "Examples:
   cached-file ./public --listen 127.0.0.1:8080
   cached-file ./public --listen 127.0.0.1:8080 --list --cache-control no-cache
-  cached-file ./public --listen [::]:80 --cache 1073741824 --cache-control .js:max-age=31536000";
+  cached-file ./public --listen [::]:80 --cache 1GiB --cache-control .js:max-age=31536000";
 
 /// More often a processor would do little else, and nobody could tell a disk that hangs.
 const SOONEST_REFRESH: Duration = Duration::from_millis(10);
@@ -577,9 +587,14 @@ fn directory(path: PathBuf) -> io::Result<PathBuf> {
     Ok(path)
 }
 
-/// `.css:max-age=60`, or `no-cache` for all.
+const RULE: &str = "`.css:max-age=60`, or `no-cache` for all";
+
+/// As in [`RULE`].
 fn parse_rule(text: &str) -> Result<CacheRule, String> {
     let (end, value) = text.split_once(':').unwrap_or(("", text));
+    if value.is_empty() || end.is_empty() && text.starts_with(['.', '/', '*']) {
+        return Err(format!("write what it is for and a colon before the value, as in {RULE}"));
+    }
     let value = HeaderValue::from_str(value).map_err(|error| error.to_string())?;
     Ok(CacheRule { end: end.into(), value })
 }
@@ -588,9 +603,8 @@ fn parse_rule(text: &str) -> Result<CacheRule, String> {
 pub fn main() -> ExitCode {
     cli::main(
         |options: &Options| &options.common,
-        |server: Server<Http<CachedFile>>, options| {
-            let files = Arc::new(Files::of(&options)?);
-            let log = options.log()?;
+        |options| Ok((Arc::new(Files::of(options)?), options.log()?)),
+        |server: Server<Http<CachedFile>>, options, (files, log)| {
             let note = |peer: &Peer| log.as_ref().map(|log| Note::new(log.format(), peer));
             let client = |peer: &Peer| CachedFile::new(&files, note(peer));
             let server = server.pool(options.helpers.get(), DEFAULT_POOL.1);

@@ -10,9 +10,8 @@ use std::time::Duration;
 
 use clap::Parser;
 use fsm_runtime::{ByteLimit, Id, Input, Io, Lines, Machine, Server, Topic};
-use humantime::parse_duration;
 
-use crate::cli::{self, Common};
+use crate::cli::{self, Common, parse_limit, parse_time};
 
 /// One member of the chat: what it says reaches everybody else in its room.
 ///
@@ -142,10 +141,10 @@ pub struct Member {
 #[derive(Debug, Clone, clap::Args)]
 pub struct Limits {
     /// How long a client may stay while no byte moves, in either direction
-    #[arg(long, value_name = "TIME", default_value = "1h", value_parser = parse_duration)]
+    #[arg(long, value_name = "TIME", default_value = "1h", value_parser = parse_time)]
     pub idle: Duration,
     /// How long half a line may wait for its end
-    #[arg(long, value_name = "TIME", default_value = "1min", value_parser = parse_duration)]
+    #[arg(long, value_name = "TIME", default_value = "1min", value_parser = parse_time)]
     pub partial: Duration,
 }
 
@@ -318,7 +317,7 @@ pub struct Options {
     #[command(flatten)]
     common: Common,
     /// The longest line in bytes, its newline not counted
-    #[arg(long, value_name = "BYTES", default_value = "1024")]
+    #[arg(long, value_name = "BYTES", default_value = "1KiB", value_parser = parse_limit)]
     max_line: ByteLimit,
     #[command(flatten)]
     limits: Limits,
@@ -333,7 +332,8 @@ Then, in two terminals: nc 127.0.0.1 7009";
 pub fn main() -> ExitCode {
     cli::main(
         |options: &Options| &options.common,
-        |server: Server<Chat>, options| {
+        |_| Ok(()),
+        |server: Server<Chat>, options, ()| {
             let limits = Arc::new(options.limits);
             let member = |_: &_| Member::new(&limits);
             server.run_with(options.max_line, |_| (), member).map(drop)

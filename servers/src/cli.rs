@@ -1,15 +1,17 @@
 //! What the command lines of all servers have in common: where to listen, whom to let in, what to
 //! log, how to end.
 
-use std::io::Write;
+use std::error::Error;
+use std::io::{self, Write};
 use std::num::NonZero;
 use std::process::ExitCode;
 use std::str::FromStr;
 use std::time::Duration;
 
+use bytesize::ByteSize;
 use clap::Parser;
 use fsm_runtime::table::Class;
-use fsm_runtime::{Address, KEEP_ALIVES, Machine, Server, ServerError};
+use fsm_runtime::{Address, ByteLimit, KEEP_ALIVES, LimitError, Machine, Server, ServerError};
 use humantime::{format_duration, parse_duration};
 use tracing::level_filters::LevelFilter;
 
@@ -39,7 +41,7 @@ pub struct Common {
     #[arg(long, value_name = "N", value_parser = parse_count)]
     pub workers: Option<NonZero<usize>>,
     /// How many clients may be connected at once; others wait until one leaves [default: as many as
-    /// there are descriptors for]
+    /// there are descriptors for; others wait for a moment and are turned away]
     #[arg(long, value_name = "N", value_parser = parse_count)]
     pub max_connections: Option<NonZero<usize>>,
     /// How many clients of one IP address (for IPv6: of one /64 network) may be connected at once;
@@ -89,6 +91,32 @@ impl Common {
     }
 }
 
+/// A number of bytes, with a unit or without: `65536`, `64KiB`.
+///
+/// # Errors
+/// What to write instead.
+pub fn parse_bytes(text: &str) -> Result<u64, String> {
+    let size = ByteSize::from_str(text).map(|size| size.as_u64());
+    size.map_err(|_| "write a number of bytes, such as 65536 or 64KiB".to_owned())
+}
+
+/// As [`parse_bytes`], for what the runtime holds of a client.
+///
+/// # Errors
+/// What to write instead.
+pub fn parse_limit(text: &str) -> Result<ByteLimit, String> {
+    parse_bytes(text)?.to_string().parse().map_err(|error: LimitError| error.to_string())
+}
+
+/// A time that passes: a limit of no time would end what has not begun.
+///
+/// # Errors
+/// What to write instead.
+pub fn parse_time(text: &str) -> Result<Duration, &'static str> {
+    let time = parse_duration(text).ok().filter(|time| !time.is_zero());
+    time.ok_or("write a time above zero, such as 30s or 5min")
+}
+
 /// A limit of zero would be a server for nobody.
 fn parse_count(text: &str) -> Result<NonZero<usize>, &'static str> {
     text.parse().map_err(|_| "write a number from 1 up")
@@ -114,28 +142,32 @@ impl FromStr for KeepAlive {
     }
 }
 
-/// Parses the command line, then binds what it says and hands over; `serve` runs the server.
+/// Parses the command line, binds what it says, has `prepare` open what else the server needs, and
+/// hands over; `serve` runs the server.
 ///
-/// Prints `listening on ADDR` for each address once clients can connect.
-pub fn main<M: Machine, O: Parser>(
+/// Prints `listening on ADDR` for each address once clients can connect and nothing that was asked
+/// for can be missing any more.
+pub fn main<M: Machine, O: Parser, P>(
     common: impl Fn(&O) -> &Common,
-    serve: impl FnOnce(Server<M>, O) -> Result<(), ServerError>,
+    prepare: impl FnOnce(&O) -> io::Result<P>,
+    serve: impl FnOnce(Server<M>, O, P) -> Result<(), ServerError>,
 ) -> ExitCode {
     let options = O::try_parse().unwrap_or_else(|error| refuse(&error));
     tracing_subscriber::fmt()
         .with_max_level(common(&options).log)
-        .with_writer(std::io::stderr)
+        .with_writer(io::stderr)
         // Plain text, whatever features other crates ask for: logs go to files and to journals.
         .with_ansi(false)
         .init();
-    let bound = common(&options).bind();
-    let served = bound.and_then(Server::catch_signals).and_then(|server| {
+    let run = || -> Result<(), Box<dyn Error>> {
+        let server = common(&options).bind()?.catch_signals()?;
         // What is chosen for the listeners holds before anybody is told of them.
         let server = common(&options).apply(server);
+        let prepared = prepare(&options)?;
         announce(&server);
-        serve(server, options)
-    });
-    match served {
+        Ok(serve(server, options, prepared)?)
+    };
+    match run() {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("error: {error}");
@@ -160,7 +192,7 @@ fn refuse(error: &clap::Error) -> ! {
 
 /// Says where clients can connect. Nobody may be reading, which is no reason to stop.
 fn announce<M: Machine>(server: &Server<M>) {
-    let mut output = std::io::stdout().lock();
+    let mut output = io::stdout().lock();
     for address in server.addresses() {
         let _ = writeln!(output, "listening on {address}");
     }

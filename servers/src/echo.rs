@@ -6,9 +6,8 @@ use std::time::Duration;
 
 use clap::Parser;
 use fsm_runtime::{ByteLimit, Io, Lines, Machine, Server};
-use humantime::parse_duration;
 
-use crate::cli::{self, Common};
+use crate::cli::{self, Common, parse_limit, parse_time};
 
 /// One client of the echo server: every line comes back as it was sent.
 #[derive(Machine)]
@@ -60,13 +59,13 @@ pub struct Options {
     #[command(flatten)]
     common: Common,
     /// The longest line in bytes, its newline not counted
-    #[arg(long, value_name = "BYTES", default_value_t)]
+    #[arg(long, value_name = "BYTES", default_value_t, value_parser = parse_limit)]
     max_line: ByteLimit,
     /// How long a client may send nothing
-    #[arg(long, value_name = "TIME", default_value = "5min", value_parser = parse_duration)]
+    #[arg(long, value_name = "TIME", default_value = "5min", value_parser = parse_time)]
     idle: Duration,
     /// How long half a line may wait for its end
-    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = parse_duration)]
+    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = parse_time)]
     partial: Duration,
 }
 
@@ -80,7 +79,8 @@ Then: printf 'hello\\n' | nc 127.0.0.1 7007";
 pub fn main() -> ExitCode {
     cli::main(
         |options: &Options| &options.common,
-        |server: Server<Echo>, options| {
+        |_| Ok(()),
+        |server: Server<Echo>, options, ()| {
             let limit = options.max_line;
             let limits = Arc::new(options);
             let client = |_: &_| Client { limits: Arc::clone(&limits) };

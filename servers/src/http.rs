@@ -41,6 +41,7 @@ pub use refusal::Refusal;
 use body_writer::Progress;
 use exchange::{Answered, Terms};
 use framers::Expectation;
+use head::first_line;
 use limits::BODY_STEP;
 
 /// One client of a server of HTTP/1.1.
@@ -57,7 +58,7 @@ pub enum Http<H: Handler> {
     /// Waiting for the head of a request.
     #[initial]
     #[on(Head(request) => begin(request)? -> Stay | Respond | Receiving "a body")]
-    #[on(Malformed(refusal, is_head) => refuse_head(refusal, is_head) -> Closed)]
+    #[on(Malformed(refusal, line) => refuse_head(refusal, line) -> Closed)]
     #[on(eof(rest) => half_a_head(rest) -> Closed)]
     #[on(shutdown -> Closed)]
     // Neither a request nor more of the last response has moved. A head that has begun to come has
@@ -354,15 +355,17 @@ impl<H: Handler> Client<H> {
         self.tell_answered(io);
     }
 
-    fn refuse_head(&mut self, refusal: Refusal, is_head: bool, io: &mut Io<'_, Http<H>>) {
-        self.terms = Terms { is_head, ..Terms::UNKNOWN };
+    /// The head of a request is none; its first line began so.
+    fn refuse_head(&mut self, refusal: Refusal, line: &[u8], io: &mut Io<'_, Http<H>>) {
+        self.terms = Terms { is_head: line.starts_with(b"HEAD "), ..Terms::UNKNOWN };
+        self.handler.misunderstood(line, &mut io.shared.handler);
         self.refuse(refusal, io);
     }
 
     /// The client sends no more. Half a head is answered, since it waits for something.
     fn half_a_head(&mut self, rest: &[u8], io: &mut Io<'_, Http<H>>) {
         if !rest.is_empty() {
-            self.refuse_head(Refusal::CUT_OFF, rest.starts_with(b"HEAD "), io);
+            self.refuse_head(Refusal::CUT_OFF, first_line(rest), io);
         }
     }
 
@@ -373,7 +376,7 @@ impl<H: Handler> Client<H> {
 
     /// The head of a request does not come whole.
     fn too_slow_head(&mut self, io: &mut Io<'_, Http<H>>) {
-        self.refuse_head(Refusal::TOO_SLOW, false, io);
+        self.refuse_head(Refusal::TOO_SLOW, b"", io);
     }
 
     /// The body of a request does not come.

@@ -13,9 +13,8 @@ use std::time::Duration;
 
 use clap::{Parser, ValueEnum};
 use fsm_runtime::{Io, Machine, Server};
-use humantime::parse_duration;
 
-use crate::cli::{self, Common};
+use crate::cli::{self, Common, parse_time};
 
 /// One client of the thank-you server.
 #[derive(Machine)]
@@ -190,10 +189,10 @@ pub struct Options {
     #[arg(long, value_name = "UNIT", default_value = "line")]
     message: Message,
     /// How long a client who is owed nothing may send nothing
-    #[arg(long, value_name = "TIME", default_value = "5min", value_parser = parse_duration)]
+    #[arg(long, value_name = "TIME", default_value = "5min", value_parser = parse_time)]
     idle: Duration,
     /// How long a client may take nothing of what it is owed
-    #[arg(long, value_name = "TIME", default_value = "30s", value_parser = parse_duration)]
+    #[arg(long, value_name = "TIME", default_value = "30s", value_parser = parse_time)]
     stall: Duration,
 }
 
@@ -216,7 +215,8 @@ Then: printf 'hello\\n' | nc 127.0.0.1 7008";
 pub fn main() -> ExitCode {
     cli::main(
         |options: &Options| &options.common,
-        |server: Server<ThankYou>, options| {
+        |_| Ok(()),
+        |server: Server<ThankYou>, options, ()| {
             let Options { reply, message, idle, stall, .. } = options;
             let manners = Arc::new(Manners::new(&reply, message, idle, stall));
             server.run(|_peer| Client::new(&manners)).map(drop)

@@ -238,7 +238,8 @@ pub struct Options {
 pub fn main() -> ExitCode {
     cli::main(
         |options: &Options| &options.common,
-        |server: Server<Http<HttpEcho>>, options| {
+        |_| Ok(()),
+        |server: Server<Http<HttpEcho>>, options, ()| {
             serve(server, options.limits, |_worker| Vec::new(), |_peer| HttpEcho)
         },
     )

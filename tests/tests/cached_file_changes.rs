@@ -629,6 +629,51 @@ fn a_list_is_new_by_the_next_look() {
     eventually(SOON, "the date of the folder in it", || list() != before);
 }
 
+/// As many sites are published: another directory is put in the place of the one that is served, or
+/// a link to it is.
+#[test]
+fn a_root_that_is_replaced_is_followed() {
+    const SOON: Duration = Duration::from_secs(5);
+    let root = Scratch::new();
+    for version in ["1", "2", "3"] {
+        let folder = format!("releases/{version}");
+        fs::create_dir_all(root.path(&format!("{folder}/sub"))).unwrap();
+        fs::write(root.path(&format!("{folder}/a.txt")), version).unwrap();
+        fs::write(root.path(&format!("{folder}/sub/b.txt")), version).unwrap();
+    }
+    fs::write(root.path("releases/1/old.txt"), "old").unwrap();
+    fs::write(root.path("releases/2/new.txt"), "new").unwrap();
+    let current = root.path("current");
+    symlink("releases/1", &current).unwrap();
+    let folder = current.to_str().expect("a path of text");
+    let options = [folder, "--listen", "127.0.0.1:0", "--refresh", "100ms", "--list"];
+    let server = Served::start(CACHED_FILE, &options);
+    let mut visitor = Visitor::of(server.address());
+    let mut get = |path: &str| {
+        let response = visitor.ask(&format!("GET {path} HTTP/1.1\r\nHost: a\r\n\r\n"));
+        (response.status, response.text().to_owned())
+    };
+    assert_eq!((get("/a.txt").1, get("/sub/b.txt").1), ("1".to_owned(), "1".to_owned()));
+    assert_eq!((get("/old.txt").0, get("/new.txt").0), (200, 404));
+    symlink("releases/2", root.path("next")).unwrap();
+    fs::rename(root.path("next"), &current).unwrap();
+    eventually(SOON, "the second one", || get("/a.txt").1 == "2" && get("/sub/b.txt").1 == "2");
+    assert_eq!((get("/old.txt").0, get("/new.txt").0), (404, 200));
+    eventually(SOON, "its list", || get("/").1.contains("new.txt"));
+    // What is changed in it is heard of, and what is in the first one counts no more.
+    fs::write(root.path("releases/1/a.txt"), "not this").unwrap();
+    thread::sleep(Duration::from_millis(300));
+    fs::write(root.path("releases/2/sub/b.txt"), "2nd").unwrap();
+    eventually(Duration::from_millis(90), "heard of", || get("/sub/b.txt").1 == "2nd");
+    assert_eq!(get("/a.txt").1, "2");
+    // While there is none, what was there goes on being served.
+    fs::remove_file(&current).unwrap();
+    thread::sleep(Duration::from_millis(300));
+    assert_eq!(get("/a.txt").1, "2");
+    fs::rename(root.path("releases/3"), &current).unwrap();
+    eventually(SOON, "the third one", || get("/a.txt").1 == "3" && get("/sub/b.txt").1 == "3");
+}
+
 /// A compressed file is another one's as soon as it is there, and not any longer than that.
 #[test]
 fn what_lies_beside_a_file_is_part_of_it() {

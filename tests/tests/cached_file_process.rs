@@ -91,17 +91,72 @@ fn what_is_no_directory_is_refused_by_name() {
 fn options_that_make_no_sense_are_refused_in_one_line() {
     let root = site();
     let folder = root.folder().to_str().expect("a path of text");
-    let fixed = [folder, "--listen", "127.0.0.1:0"];
     for wrong in [
-        ["--cache", "much"],
-        ["--max-object", "1.5"],
-        ["--refresh", "soon"],
-        ["--cache-control", ".css:a\nb"],
+        [folder, "--cache", "much"],
+        [folder, "--max-object", "1.5 apples"],
+        [folder, "--refresh", "soon"],
+        [folder, "--cache-control", ".css:a\nb"],
+        [folder, "--cache-control", ".css=max-age=60"],
+        [folder, "--cache-control", ".css:"],
+        [folder, "--stall", "0s"],
+        [folder, "--idle", "0s"],
+        [folder, "--answer-time", "0s"],
+        [folder, "--max-requests", "0"],
+        [folder, "--max-head", "1GiB"],
+        [folder, "--log-format", "json"],
+        // There is no directory that these could be about.
+        ["--log=warn", "--cache-control", "no-cache"],
+        ["--log=warn", "--workers=1", "--list"],
+        ["--log=warn", "--workers=1", "--hidden"],
     ] {
-        let ended = Served::spawn(CACHED_FILE, &[&fixed[..], &wrong[..]].concat()).wait();
+        let ended =
+            Served::spawn(CACHED_FILE, &[&["--listen", "127.0.0.1:0"], &wrong[..]].concat()).wait();
         assert_eq!((ended.code, ended.stdout.as_str()), (Some(2), ""), "{wrong:?}");
         assert_eq!(ended.stderr.lines().count(), 1, "{}", ended.stderr);
-        assert!(ended.stderr.contains(wrong[0]), "{}", ended.stderr);
+        let names = ["--cache", "--max-", "--refresh", "--stall", "--idle", "--answer-time"];
+        let others = ["--access-log", "DIRECTORY"];
+        let is_named = names.iter().chain(&others).any(|word| ended.stderr.contains(word));
+        assert!(is_named, "{wrong:?}: {}", ended.stderr);
+    }
+}
+
+/// Whoever is told where to connect can rely on all that was asked for.
+#[test]
+fn a_log_that_cannot_be_written_is_told_before_anybody_connects() {
+    let root = site();
+    let fifo = root.path("fifo");
+    mknodat(CWD, &fifo, FileType::Fifo, Mode::from_raw_mode(0o644), 0).unwrap();
+    for path in [root.path("missing/log"), fifo, root.path("dir")] {
+        let path = path.to_str().expect("a path of text");
+        let options = ["--listen", "127.0.0.1:0", "--access-log", path];
+        let ended = Served::spawn(CACHED_FILE, &options).wait();
+        assert_eq!((ended.code, ended.stdout.as_str()), (Some(1), ""), "{}", ended.stderr);
+        assert_eq!(ended.stderr.lines().count(), 1, "{}", ended.stderr);
+        let told = format!("error: cannot log to `{path}`: ");
+        assert!(ended.stderr.starts_with(&told), "{}", ended.stderr);
+    }
+}
+
+/// What was refused is what one looks for in a log.
+#[test]
+fn the_log_has_the_line_of_a_request_that_was_not_understood() {
+    let root = site();
+    for (format, expected) in [
+        ("combined", "\"GET /\\x01 HTTP/1.1\" 400 "),
+        ("json", "\"target\":\"/\\u0001\",\"version\":\"HTTP/1.1\",\"status\":400,"),
+    ] {
+        let path = root.path(format);
+        let log = path.to_str().expect("a path of text");
+        let options = ["--listen", "127.0.0.1:0", "--access-log", log, "--log-format", format];
+        let server = Served::start(CACHED_FILE, &options);
+        assert_eq!(statuses(&server, b"GET /\x01 HTTP/1.1\r\nHost: a\r\n\r\n"), [400]);
+        let long = [b"GET /", &[b'x'; 20_000][..], b" HTTP/1.1\r\nHost: a\r\n\r\n"].concat();
+        assert_eq!(statuses(&server, &long), [414]);
+        assert_eq!(server.terminate().code, Some(0));
+        let text = fs::read_to_string(path).unwrap();
+        let lines: Vec<_> = text.lines().collect();
+        assert!(lines.len() == 2 && lines[0].contains(expected), "{text}");
+        assert!(lines[1].contains("xxx") && lines[1].len() < 1500, "{text}");
     }
 }
 
@@ -213,7 +268,7 @@ fn every_response_has_its_line_in_the_log_also_behind_a_rotation() {
         CACHED_FILE,
         &[folder, "--listen", "127.0.0.1:0", "--workers", "1", "--access-log", log],
     );
-    Visitor::of(server.address()).ask("GET /a.txt?q=\"1\" HTTP/1.1\r\nHost: a\r\n\r\n");
+    Visitor::of(server.address()).ask("GET /a.txt\" HTTP/1.1\r\nHost: a\r\n\r\n");
     let mut visitor = Visitor::of(server.address());
     visitor
         .ask("GET /a.txt HTTP/1.1\r\nHost: a\r\nUser-Agent: me \"too\"\r\nReferer: there\r\n\r\n");
@@ -227,10 +282,10 @@ fn every_response_has_its_line_in_the_log_also_behind_a_rotation() {
     assert_eq!((ended.code, ended.stderr.as_str()), (Some(0), ""));
     let before = fs::read_to_string(&moved).unwrap();
     let behind = fs::read_to_string(&path).unwrap();
-    // A request with a quote in its target is refused, and its line has none to end a field with.
+    // The line of a request with a quote in its path, which is refused, has none to end a field.
     let lines: Vec<_> = before.lines().chain(behind.lines()).collect();
     let ends = [
-        ("\"-\"", " 400 "),
+        (r#""GET /a.txt\x22 HTTP/1.1" 400 "#, r#" "-" "-""#),
         (r#""GET /a.txt HTTP/1.1" 200 10 "there" "me \x22too\x22""#, ""),
         (r#""GET /nothing HTTP/1.1" 404 "#, ""),
         (r#""POST /a.txt HTTP/1.1" 405 "#, ""),

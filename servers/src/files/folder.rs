@@ -7,6 +7,7 @@ use std::time::{Duration, UNIX_EPOCH};
 use rustix::fs::{AtFlags, Dir, FileType, statat};
 
 use super::listing::{Entry, Listing};
+use super::path::can_be_named;
 use super::root::{Kind, Meta};
 
 /// The most entries that are listed. A directory with more is not one that people look through, and
@@ -27,7 +28,8 @@ pub fn read(
     for entry in Dir::read_from(folder)? {
         let entry = entry?;
         let name = entry.file_name();
-        if name.to_bytes().starts_with(b".") && !is_shown(name.to_bytes(), shows_hidden) {
+        let is_hidden = name.to_bytes().starts_with(b".");
+        if is_hidden && !is_shown(name.to_bytes(), shows_hidden) || !can_be_named(name.to_bytes()) {
             continue;
         }
         if listing.entries.len() == ENTRIES {

@@ -6,13 +6,14 @@ use std::fs::File;
 use std::io;
 use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::SystemTime;
 
 use http::HeaderValue;
 use http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY};
 use rustix::io::Errno;
+use tracing::warn;
 
 use super::document::{Content, Document, Resource, Source};
 use super::folder;
@@ -35,7 +36,8 @@ const AT_ONCE: u64 = 64 * 1024;
 
 /// Finds files below a root.
 pub struct Loader {
-    root: Root,
+    /// Another one where another directory has its name by now.
+    root: RwLock<Arc<Root>>,
     /// None where the system has none to give.
     watch: Option<Watch>,
     settings: Settings,
@@ -140,7 +142,31 @@ impl Loader {
     /// Serves the files of a root.
     #[must_use]
     pub fn new(root: Root, watch: Option<Watch>, settings: Settings) -> Self {
-        Self { root, watch, settings }
+        Self { root: RwLock::new(Arc::new(root)), watch, settings }
+    }
+
+    /// Looks whether another directory has the root's name by now, and serves that from here on;
+    /// nothing that was found before counts then. May wait for a disk.
+    #[must_use]
+    pub fn follow_root(&self) -> bool {
+        let root = self.root();
+        if !root.has_moved() {
+            return false;
+        }
+        match root.reopen() {
+            Ok(new) => {
+                *self.root.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(new);
+                true
+            }
+            Err(error) => {
+                warn!(%error, "the directory has been replaced by what cannot be served");
+                false
+            }
+        }
+    }
+
+    fn root(&self) -> Arc<Root> {
+        Arc::clone(&self.root.read().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// What hears of changes, if anything does.
@@ -154,16 +180,16 @@ impl Loader {
     /// # Errors
     /// Why nothing was found.
     pub fn load(&self, key: &[u8], now: SystemTime) -> Result<Loaded, LoadError> {
-        let wanted = Wanted::of(key);
+        let (root, wanted) = (&*self.root(), Wanted::of(key));
         // Before anything is read, so that no change is missed.
-        let is_watched = self.watch_folder(wanted.folder());
-        let open = |path: &[u8]| Some(self.root.open_beneath(path));
+        let is_watched = self.watch_folder(root, wanted.folder());
+        let open = |path: &[u8]| Some(root.open_beneath(path));
         let take: Take = |file, limit| Snapshot::of(file, limit).map(Some);
-        let is_direct = |path: &[u8]| self.root.is_direct(path);
+        let is_direct = |path: &[u8]| root.is_direct(path);
         let (settings, may_wait) = (&self.settings, true);
-        let fetch =
-            Fetch { settings, open: &open, take, is_direct: &is_direct, may_wait, is_watched, now };
-        let loaded = self.fetch(wanted, fetch)?;
+        let (open, is_direct) = (&open, &is_direct);
+        let fetch = Fetch { settings, root, open, take, is_direct, may_wait, is_watched, now };
+        let loaded = fetch.find(wanted)?;
         // Nothing gave up, since nothing may.
         loaded.ok_or(LoadError::NotFound)
     }
@@ -179,13 +205,14 @@ impl Loader {
         if !is_watched {
             return Ok(None);
         }
-        let open = |path: &[u8]| self.root.open_cached(path);
+        let root = &*self.root();
+        let open = |path: &[u8]| root.open_cached(path);
         let (settings, take) = (&self.settings, Snapshot::of_resident);
         // What a link leads to is not opened without waiting.
         let (is_direct, may_wait) = (|_: &[u8]| true, false);
-        let fetch =
-            Fetch { settings, open: &open, take, is_direct: &is_direct, may_wait, is_watched, now };
-        self.fetch(wanted, fetch)
+        let (open, is_direct) = (&open, &is_direct);
+        let fetch = Fetch { settings, root, open, take, is_direct, may_wait, is_watched, now };
+        fetch.find(wanted)
     }
 
     /// The folder that is watched for the sake of what is at a path.
@@ -204,9 +231,9 @@ impl Loader {
         {
             return Look::Other;
         }
-        let mut look = Look::Same;
+        let (root, mut look) = (self.root(), Look::Same);
         for Origin { path, meta } in &loaded.origins {
-            match (self.root.look_beneath(path), meta) {
+            match (root.look_beneath(path), meta) {
                 (Ok(now), Some(meta)) if now == *meta => {}
                 (Err(OpenError::NotFound), None) => {}
                 (Err(OpenError::Exhausted | OpenError::Io(_)), _) => look = Look::Failed,
@@ -217,62 +244,17 @@ impl Loader {
     }
 
     /// Watches a folder, and before it those above, from the root down.
-    fn watch_folder(&self, path: &[u8]) -> bool {
+    fn watch_folder(&self, root: &Root, path: &[u8]) -> bool {
         let Some(watch) = &self.watch else { return false };
         let slashes = path.iter().enumerate().filter(|(_, byte)| **byte == b'/');
         let above = slashes.map(|(at, _)| &path[..at]);
         [&b""[..]].into_iter().chain(above).chain([path]).all(|folder| {
-            let open = || match self.root.open_beneath(folder) {
+            let open = || match root.open_beneath(folder) {
                 Ok(Opened::Directory(folder, _)) => Some(folder),
                 _ => None,
             };
             watch.has(folder) || watch.add(folder, open)
         })
-    }
-
-    fn fetch(&self, wanted: Wanted<'_>, mut fetch: Fetch<'_>) -> Result<Option<Loaded>, LoadError> {
-        let Some(opened) = (fetch.open)(wanted.path).transpose()? else { return Ok(None) };
-        // What others change, on another machine, nobody here hears of.
-        fetch.is_watched &= self.root.tells_of_changes(opened.meta());
-        match opened {
-            Opened::File(..) if wanted.is_directory => Err(LoadError::NotFound),
-            Opened::File(file, meta) => fetch.document(wanted.path, file, meta),
-            Opened::Directory(_, meta) if !wanted.is_directory => {
-                fetch.is_watched &= (fetch.is_direct)(wanted.path);
-                let origins = vec![Origin { path: wanted.path.into(), meta: Some(meta) }];
-                Ok(Some(fetch.loaded(Resource::Directory, true, origins)))
-            }
-            Opened::Directory(folder, meta) => self.index(fetch, wanted.path, &folder, meta),
-        }
-    }
-
-    /// What stands for a directory: its index, or a list of what is in it.
-    fn index(
-        &self,
-        mut fetch: Fetch<'_>,
-        path: &[u8],
-        folder: &OwnedFd,
-        meta: Meta,
-    ) -> Result<Option<Loaded>, LoadError> {
-        let index = in_folder(path, INDEX);
-        match (fetch.open)(&index) {
-            None => Ok(None),
-            Some(Ok(Opened::File(file, meta))) => fetch.document(&index, file, meta),
-            Some(Ok(Opened::Directory(..)) | Err(OpenError::NotFound)) if self.settings.lists => {
-                if !fetch.may_wait {
-                    return Ok(None);
-                }
-                let behind_link = |name: &[u8]| self.root.look_beneath(&in_folder(path, name)).ok();
-                let found = folder::read(folder, self.settings.shows_hidden, behind_link)?;
-                let origins = vec![Origin { path: path.into(), meta: Some(meta) }];
-                // The time of a folder says nothing of the sizes of the files in it.
-                let keeps = fetch.is_watched;
-                fetch.is_watched &= found.is_flat && (fetch.is_direct)(path);
-                Ok(Some(fetch.loaded(Resource::Listing(found), keeps, origins)))
-            }
-            Some(Ok(Opened::Directory(..))) => Err(LoadError::NotFound),
-            Some(Err(error)) => Err(error.into()),
-        }
     }
 }
 
@@ -284,6 +266,7 @@ fn in_folder(folder: &[u8], name: &[u8]) -> Vec<u8> {
 /// One fetching of one path, and how.
 struct Fetch<'a> {
     settings: &'a Settings,
+    root: &'a Root,
     open: &'a Open<'a>,
     take: Take,
     /// Tells whether no link is on the way to a path.
@@ -294,6 +277,51 @@ struct Fetch<'a> {
 }
 
 impl Fetch<'_> {
+    /// What is at the path; nothing where that would have to be waited for.
+    fn find(mut self, wanted: Wanted<'_>) -> Result<Option<Loaded>, LoadError> {
+        let Some(opened) = (self.open)(wanted.path).transpose()? else { return Ok(None) };
+        // What others change, on another machine, nobody here hears of.
+        self.is_watched &= self.root.tells_of_changes(opened.meta());
+        match opened {
+            Opened::File(..) if wanted.is_directory => Err(LoadError::NotFound),
+            Opened::File(file, meta) => self.document(wanted.path, file, meta),
+            Opened::Directory(_, meta) if !wanted.is_directory => {
+                self.is_watched &= (self.is_direct)(wanted.path);
+                let origins = vec![Origin { path: wanted.path.into(), meta: Some(meta) }];
+                Ok(Some(self.loaded(Resource::Directory, true, origins)))
+            }
+            Opened::Directory(folder, meta) => self.index(wanted.path, &folder, meta),
+        }
+    }
+
+    /// What stands for a directory: its index, or a list of what is in it.
+    fn index(
+        mut self,
+        path: &[u8],
+        folder: &OwnedFd,
+        meta: Meta,
+    ) -> Result<Option<Loaded>, LoadError> {
+        let index = in_folder(path, INDEX);
+        match (self.open)(&index) {
+            None => Ok(None),
+            Some(Ok(Opened::File(file, meta))) => self.document(&index, file, meta),
+            Some(Ok(Opened::Directory(..)) | Err(OpenError::NotFound)) if self.settings.lists => {
+                if !self.may_wait {
+                    return Ok(None);
+                }
+                let behind_link = |name: &[u8]| self.root.look_beneath(&in_folder(path, name)).ok();
+                let found = folder::read(folder, self.settings.shows_hidden, behind_link)?;
+                let origins = vec![Origin { path: path.into(), meta: Some(meta) }];
+                // The time of a folder says nothing of the sizes of the files in it.
+                let keeps = self.is_watched;
+                self.is_watched &= found.is_flat && (self.is_direct)(path);
+                Ok(Some(self.loaded(Resource::Listing(found), keeps, origins)))
+            }
+            Some(Ok(Opened::Directory(..))) => Err(LoadError::NotFound),
+            Some(Err(error)) => Err(error.into()),
+        }
+    }
+
     /// A file with the compressed ones beside it; nothing where that would have to be waited for.
     fn document(
         mut self,

@@ -14,6 +14,7 @@ mod writer;
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 use std::sync::mpsc::{self, Receiver, Sender};
@@ -22,6 +23,7 @@ use std::thread;
 use std::time::{Duration, SystemTime};
 
 use http::StatusCode;
+use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
 use signal_hook::consts::SIGUSR1;
 use signal_hook::{SigId, flag, low_level};
 
@@ -150,8 +152,12 @@ impl Lines {
     }
 }
 
+/// A FIFO that nobody reads is an error and not waited for; whoever reads one is.
 fn append_to(path: &Path) -> io::Result<File> {
-    OpenOptions::new().create(true).append(true).open(path)
+    let at_once = i32::try_from(OFlags::NONBLOCK.bits()).map_err(io::Error::other)?;
+    let file = OpenOptions::new().create(true).append(true).custom_flags(at_once).open(path)?;
+    fcntl_setfl(&file, fcntl_getfl(&file)?.difference(OFlags::NONBLOCK))?;
+    Ok(file)
 }
 
 /// Nothing under these locks can panic halfway.

@@ -187,6 +187,12 @@ fn normalise(below: &str) -> Result<FilePath<'static>, PathError> {
     Ok(FilePath { bytes: kept.into(), is_directory })
 }
 
+/// Tells whether a request can name a file of that name, of those that a directory can hold.
+#[must_use]
+pub fn can_be_named(name: &[u8]) -> bool {
+    check_bytes(name).is_ok()
+}
+
 /// Refuses what must not be in any segment, not even in one that a `..` takes away: an escaped
 /// slash would make the `..` ambiguous.
 fn check_bytes(name: &[u8]) -> Result<(), PathError> {

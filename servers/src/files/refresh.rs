@@ -2,6 +2,7 @@
 //! at what nobody would tell of. Both may wait for a disk for ever, and nobody waits for them.
 
 use std::io;
+use std::mem;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
@@ -106,6 +107,14 @@ fn forget_path<W>(store: &Store<Loaded, W>, path: &[u8], is_folder: bool) {
     }
 }
 
+/// Forgets everything, and hears of no directory that was there.
+fn forget_all<W>(store: &Store<Loaded, W>, loader: &Loader) {
+    if let Some(watch) = loader.watch() {
+        watch.end_below(b"");
+    }
+    store.forget_where(|_| true);
+}
+
 /// Forgets what is found to have changed.
 fn forget_unheard<W>(store: &Store<Loaded, W>, loader: &Loader, path: &[u8], loaded: &Loaded) {
     store.forget(path);
@@ -126,8 +135,14 @@ fn look_again<W>(
     every: Duration,
     freshness: &Freshness,
 ) {
+    let mut has_moved = false;
     for round in 0_u64.. {
         thread::sleep(every);
+        // Who has begun before it moved may have watched or kept something of the old one since.
+        let had_moved = mem::replace(&mut has_moved, loader.follow_root());
+        if has_moved || had_moved {
+            forget_all(store, loader);
+        }
         let includes_watched = round % WATCHED_ONCE_IN == 0;
         for path in store.paths() {
             freshness.looks.fetch_add(1, Ordering::Relaxed);

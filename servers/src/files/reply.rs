@@ -178,7 +178,8 @@ fn changed<H: Handler>(exchange: Exchange<'_, '_, H>) -> Answer<H> {
 fn redirect<H: Handler>(location: &str, exchange: Exchange<'_, '_, H>) -> Answer<H> {
     match HeaderValue::from_str(location) {
         Ok(location) => {
-            exchange.respond(StatusCode::MOVED_PERMANENTLY, &[(LOCATION, location)], b"")
+            let why = "the path of a directory ends with a slash";
+            exchange.explain_with(Some((LOCATION, location)), StatusCode::MOVED_PERMANENTLY, why)
         }
         Err(_) => exchange.explain(StatusCode::NOT_FOUND, "nothing is here"),
     }
@@ -192,8 +193,10 @@ fn file<'a, 'io, H: Handler<Body = Download>>(
     let asked = Asked::by(request);
     let coding = Accepted::choose(&asked.accept_encoding, document.codings());
     let Some(variant) = coding.and_then(|coding| document.in_coding(coding)) else {
-        let vary = [(VARY, HeaderValue::from_static("Accept-Encoding"))];
-        return Reply::Answer(exchange.respond(StatusCode::NOT_ACCEPTABLE, &vary, b""));
+        let vary = (VARY, HeaderValue::from_static("Accept-Encoding"));
+        let why = "the file is in none of the codings that you accept";
+        let status = StatusCode::NOT_ACCEPTABLE;
+        return Reply::Answer(exchange.explain_with(Some(vary), status, why));
     };
     let verdict = if asked.is_conditional() {
         evaluate(&asked, &variant.validators, exchange.time_of_day())
@@ -306,5 +309,6 @@ fn several<'a, 'io, H: Handler<Body = Download>>(
 /// 416, and how long the file is (RFC 9110 15.5.17).
 fn unsatisfiable<H: Handler>(variant: &Variant, exchange: Exchange<'_, '_, H>) -> Answer<H> {
     let field = (CONTENT_RANGE, content_range_of_none(variant.content.length()));
-    exchange.respond(StatusCode::RANGE_NOT_SATISFIABLE, &[field], b"")
+    let why = "the file has none of the bytes that you ask for";
+    exchange.explain_with(Some(field), StatusCode::RANGE_NOT_SATISFIABLE, why)
 }

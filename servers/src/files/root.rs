@@ -11,9 +11,9 @@ use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::ffi::OsStringExt as _;
 use std::os::unix::fs::MetadataExt as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use rustix::fs::{Mode, OFlags};
+use rustix::fs::{FileType, Mode, OFlags};
 use rustix::io::Errno;
 
 use super::walk;
@@ -36,10 +36,13 @@ const TRIES: usize = 32;
 
 /// An open directory that requests cannot leave.
 ///
-/// The directory itself is held, not its name: another one that is put in its place is not seen.
+/// The directory itself is held, not its name: another one that is put in its place is not seen,
+/// but for whoever asks [`Root::has_moved`].
 #[derive(Debug)]
 pub struct Root {
     directory: OwnedFd,
+    /// What it was called by whoever opened it.
+    name: PathBuf,
     /// Its path without links in it, against which links with absolute targets are read.
     real: Vec<u8>,
     /// The device of its file system, if that is on this machine.
@@ -136,7 +139,8 @@ impl Root {
     /// # Errors
     /// As for [`Root::open`].
     pub fn open_walking(path: impl AsRef<Path>) -> io::Result<Self> {
-        let real = fs::canonicalize(path)?;
+        let name = path.as_ref().to_owned();
+        let real = fs::canonicalize(&name)?;
         let flags = READ.union(OFlags::DIRECTORY);
         let directory = rustix::fs::open(&real, flags, Mode::empty())?;
         let mut real = real.into_os_string().into_vec();
@@ -144,7 +148,28 @@ impl Root {
         if real == b"/" {
             real.clear();
         }
-        Ok(Self { directory, real, local: None, kernel: Kernel::NONE })
+        Ok(Self { directory, name, real, local: None, kernel: Kernel::NONE })
+    }
+
+    /// Opens what has the directory's name by now.
+    ///
+    /// # Errors
+    /// As for [`Root::open`].
+    pub fn reopen(&self) -> io::Result<Self> {
+        Self::open(&self.name)
+    }
+
+    /// Tells whether another directory has the name by now, as where a new version of a site is put
+    /// in the place of the old one, or a link to it is. May wait for a disk.
+    #[must_use]
+    pub fn has_moved(&self) -> bool {
+        let (Ok(named), Ok(held)) =
+            (rustix::fs::stat(&self.name), rustix::fs::fstat(&self.directory))
+        else {
+            return false;
+        };
+        let is_directory = FileType::from_raw_mode(named.st_mode).is_dir();
+        is_directory && (named.st_dev, named.st_ino) != (held.st_dev, held.st_ino)
     }
 
     /// Tells whether the kernel finds the files, or else a walk segment by segment.

@@ -8,8 +8,8 @@ use std::time::SystemTime;
 
 use fsm_runtime::{Bytes, Io, OperationError, Out, PoolFull, Ticket};
 use http::header::{
-    ALLOW, CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, DATE, HeaderName, HeaderValue, RETRY_AFTER,
-    TRANSFER_ENCODING,
+    ALLOW, CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, DATE, ETAG, HeaderName, HeaderValue,
+    RETRY_AFTER, TRANSFER_ENCODING,
 };
 use http::{Method, StatusCode};
 
@@ -207,7 +207,9 @@ impl<H: Handler> Exchange<'_, '_, H> {
         self.respond(StatusCode::NO_CONTENT, &[(ALLOW, list_of(H::METHODS))], b"")
     }
 
-    fn explain_with(self, field: Option<Field>, status: StatusCode, why: &str) -> Answer<H> {
+    /// As [`Exchange::explain`], with a field that belongs to the status. A client told to come
+    /// back later is so by such a field only.
+    pub fn explain_with(self, field: Option<Field>, status: StatusCode, why: &str) -> Answer<H> {
         let fields: Vec<_> = field.into_iter().chain([PLAIN_TEXT]).collect();
         self.respond(status, &fields, format!("{status}: {why}\n").as_bytes())
     }
@@ -385,6 +387,9 @@ fn write_status(head: &mut Vec<u8>, status: StatusCode) {
 /// `Content-Type: `, as people write it, though case means nothing: there are clients that look for
 /// fields by exactly these letters.
 fn write_name(head: &mut Vec<u8>, name: &HeaderName) {
+    if *name == ETAG {
+        return head.extend_from_slice(b"ETag: ");
+    }
     let begin = head.len();
     head.extend_from_slice(name.as_str().as_bytes());
     for word in head[begin..].split_mut(|byte| *byte == b'-') {

@@ -66,9 +66,12 @@ pub trait Handler: Sized + 'static {
     /// Hears of every request with a head that could be understood, before anything else: for logs.
     fn asked(&mut self, _request: &Request<'_>, _shared: &mut Self::Shared) {}
 
+    /// Hears of a head that could not be understood: what came of its first line, which may be any
+    /// bytes.
+    fn misunderstood(&mut self, _line: &[u8], _shared: &mut Self::Shared) {}
+
     /// Hears of every response when its head is written, those of the machine's own included: its
-    /// status, the bytes of its body, where they are known by then, and the time of day. Where the
-    /// head of the request could not be understood, nothing was heard of that before.
+    /// status, the bytes of its body, where they are known by then, and the time of day.
     fn answered(
         &mut self,
         _status: http::StatusCode,

@@ -49,8 +49,8 @@ pub const MOST_FIELDS: usize = 256;
 pub enum Heads<'a> {
     /// A whole head.
     Head(Request<'a>),
-    /// No head can come of this any more, and whether it began as one of `HEAD`.
-    Malformed(Refusal, bool),
+    /// No head can come of this any more, whose first line begins so.
+    Malformed(Refusal, &'a [u8]),
 }
 
 /// The head of a request, checked: it is framed in one way only, and its target and host are what
@@ -95,8 +95,14 @@ impl<'a> Input<'a> for Heads<'a> {
             Ok(None) => return None,
             Err(refusal) => refusal,
         };
-        Some((bytes.len(), Self::Malformed(refusal, bytes.starts_with(b"HEAD "))))
+        Some((bytes.len(), Self::Malformed(refusal, first_line(bytes))))
     }
+}
+
+/// What came of the first line, without its end.
+pub(super) fn first_line(bytes: &[u8]) -> &[u8] {
+    let line = bytes.split(|byte| *byte == b'\n').next().unwrap_or_default();
+    line.strip_suffix(b"\r").unwrap_or(line)
 }
 
 /// RFC 9112 2.2 lets a server skip an empty line there; one that does answers another request than
@@ -297,9 +303,7 @@ fn refusal_of(error: Error, bytes: &[u8]) -> Refusal {
 /// Tells whether the first line is `METHOD TARGET VERSION`, with a version as RFC 9112 2.3 writes
 /// them, that is not spoken here.
 fn names_a_version(bytes: &[u8]) -> bool {
-    let line = bytes.split(|byte| *byte == b'\n').next().unwrap_or_default();
-    let line = line.strip_suffix(b"\r").unwrap_or(line);
-    let mut words = line.split(|byte| *byte == b' ').skip(2);
+    let mut words = first_line(bytes).split(|byte| *byte == b' ').skip(2);
     let (Some(version), None) = (words.next(), words.next()) else { return false };
     let number = version.strip_prefix(b"HTTP/");
     matches!(number, Some([major, b'.', minor]) if major.is_ascii_digit() && minor.is_ascii_digit())

@@ -13,7 +13,8 @@ use memchr::{memchr, memrchr};
 use crate::http::Request;
 
 /// The bytes of a field that are logged, before escapes. Longer ones are seen in attacks only, and
-/// end in three dots; the target is bounded by what the server takes at all.
+/// end in three dots. No more is logged of a line that was not understood; the target of another is
+/// bounded by what the server takes at all.
 const FIELD: usize = 1024;
 
 /// The bytes that a connection keeps for its next request's line: most need less.
@@ -50,6 +51,12 @@ impl<'a> Said<'a> {
     pub fn by(request: &Request<'a>) -> Self {
         let (referer, user_agent) = (request.referer(), request.user_agent());
         Self { line: request.first_line(), referer, user_agent }
+    }
+
+    /// What is logged of a head that could not be understood: what came of its first line.
+    #[must_use]
+    pub fn only(line: &'a [u8]) -> Self {
+        Self { line: &line[..line.len().min(FIELD)], referer: None, user_agent: None }
     }
 
     /// The method, the target and the version, as far as they are there.
