@@ -52,6 +52,7 @@ struct Options {
 fn main() -> ExitCode {
     cli::main(
         |options: &Options| &options.common,
-        |server: Server<Busy>, _| server.run(|_| Client).map(drop),
+        |_| Ok(()),
+        |server: Server<Busy>, _, ()| server.run(|_| Client).map(drop),
     )
 }
