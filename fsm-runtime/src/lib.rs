@@ -36,6 +36,8 @@ mod buffers;
 #[cfg(feature = "server")]
 mod connection;
 #[cfg(feature = "server")]
+mod courtesy;
+#[cfg(feature = "server")]
 mod decode;
 mod diagram;
 #[cfg(feature = "server")]
@@ -103,6 +105,8 @@ pub use answer::{Fallible, IntoLimit};
 /// Bytes that many share, of the crate `bytes`; see [`Out::send_shared`].
 #[cfg(feature = "server")]
 pub use bytes::Bytes;
+#[cfg(feature = "server")]
+pub use courtesy::give_way;
 #[cfg(feature = "server")]
 pub use decode::{
     ByteLimit, Chunks, DEFAULT_LIMIT, Input, LengthPrefixed, LimitError, Lines, MAX_LIMIT,

@@ -11,7 +11,9 @@ use std::collections::VecDeque;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use crate::sync::{Arc, AtomicUsize, Condvar, Mutex, MutexGuard, Ordering, PoisonError, thread};
+use crate::sync::{
+    Arc, AtomicUsize, Condvar, Mutex, MutexGuard, Ordering, PoisonError, give_way, thread,
+};
 
 /// The threads, and the jobs that wait for them. Dropping it drops the jobs that wait; those that
 /// run are left to finish, and nobody waits for them: a disk that hangs must not hold up the exit.
@@ -147,7 +149,11 @@ impl Drop for Pool {
 fn start(number: usize, shared: &Arc<Shared>) -> io::Result<()> {
     let shared = Arc::clone(shared);
     let builder = thread::Builder::new().name(format!("offload-{number}"));
-    builder.spawn(move || shared.work_off()).map(drop)
+    let work = move || {
+        give_way();
+        shared.work_off();
+    };
+    builder.spawn(work).map(drop)
 }
 
 impl Shared {

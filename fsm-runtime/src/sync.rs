@@ -4,3 +4,5 @@
 pub(crate) use std::sync::atomic::{AtomicUsize, Ordering};
 pub(crate) use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 pub(crate) use std::thread;
+
+pub(crate) use crate::courtesy::give_way;

@@ -10,6 +10,8 @@ mod sync {
     pub(crate) use loom::sync::{Arc, Condvar, Mutex, MutexGuard};
     pub(crate) use loom::thread;
     pub(crate) use std::sync::PoisonError;
+
+    pub(crate) const fn give_way() {}
 }
 
 use loom::alloc::Track;

@@ -6,6 +6,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc::{SyncSender, sync_channel};
 use std::thread;
 
+use fsm_runtime::give_way;
+
 /// How many jobs wait at most. They take milliseconds each, so that whoever came behind more of
 /// them would wait for seconds.
 const WAITING: usize = 1024;
@@ -24,6 +26,7 @@ impl Elsewhere {
         let (give, jobs) = sync_channel::<Job>(WAITING);
         // What a job panics over is the matter of whoever waits for it, and is let go with it.
         let work = move || {
+            give_way();
             for job in jobs {
                 drop(catch_unwind(AssertUnwindSafe(job)));
             }

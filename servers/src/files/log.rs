@@ -22,6 +22,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, SystemTime};
 
+use fsm_runtime::give_way;
 use http::StatusCode;
 use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
 use signal_hook::consts::SIGUSR1;
@@ -100,6 +101,7 @@ impl Log {
         let (done_sender, done) = mpsc::channel();
         let mut writer = Writer::new(out, path, is_due, Arc::clone(&buffers));
         thread::Builder::new().name("access log".to_owned()).spawn(move || {
+            give_way();
             writer.run(&stopped);
             drop(done_sender);
         })?;

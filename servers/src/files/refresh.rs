@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
 use std::time::Duration;
 
+use fsm_runtime::give_way;
 use tracing::warn;
 
 use super::loader::{Loaded, Loader, Look};
@@ -54,7 +55,10 @@ pub fn start<W: Send + 'static>(
     let (files, disk) = (Arc::clone(store), Arc::clone(loader));
     named("watch").spawn(move || hear(&files, &disk))?;
     let (files, disk, noted) = (Arc::clone(store), Arc::clone(loader), Arc::clone(&freshness));
-    named("refresh").spawn(move || look_again(&files, &disk, every, &noted))?;
+    named("refresh").spawn(move || {
+        give_way();
+        look_again(&files, &disk, every, &noted);
+    })?;
     let noted = Arc::clone(&freshness);
     named("freshness").spawn(move || doubt(every, &noted))?;
     Ok(freshness)
