@@ -104,6 +104,7 @@ pub enum Http<H: Handler> {
     #[on(drained => next_piece(body, outgoing) -> Stay | Sent)]
     #[on(reply(reply) => piece(body, outgoing, reply) -> Stay | Sent)]
     #[after(stall() without progress -> Gone)]
+    #[leave(tell_streamed(outgoing))]
     Streaming {
         /// What is kept of the response.
         body: H::Body,
@@ -223,13 +224,13 @@ impl<H: Handler> Client<H> {
 
     /// Where an answer leads to.
     fn respond(&mut self, Answer(answered): Answer<H>, io: &mut Io<'_, Http<H>>) -> HttpRespond<H> {
-        self.tell_answered(io);
         match answered {
-            Answered::Whole if self.terms.persists => HttpRespond::Idle,
-            Answered::Whole => HttpRespond::Closed,
-            Answered::Later => HttpRespond::Working,
-            Answered::Begun(body, outgoing) => HttpRespond::Streaming { body, outgoing },
+            // What becomes of it is told when it has.
+            Answered::Begun(body, outgoing) => return HttpRespond::Streaming { body, outgoing },
+            Answered::Later => return HttpRespond::Working,
+            Answered::Whole => self.tell_answered(io),
         }
+        if self.terms.persists { HttpRespond::Idle } else { HttpRespond::Closed }
     }
 
     fn take(
@@ -339,6 +340,16 @@ impl<H: Handler> Client<H> {
             Progress::Whole => Some(HttpSent::Closed),
             Progress::Broken => Some(HttpSent::Gone),
         }
+    }
+
+    /// The response that goes out piece by piece is whole or broken off, whoever did that.
+    fn tell_streamed(&mut self, outgoing: &Outgoing, io: &mut Io<'_, Http<H>>) {
+        if let (Some((_, Some(bytes), _)), Outgoing::Counted(left)) =
+            (&mut self.terms.answered, outgoing)
+        {
+            *bytes = bytes.saturating_sub(*left);
+        }
+        self.tell_answered(io);
     }
 
     /// Tells the handler of the head that was written, if one was.

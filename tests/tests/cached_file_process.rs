@@ -2,6 +2,7 @@
 //! on a connection.
 
 use std::fs;
+use std::io::Read;
 use std::time::Duration;
 
 use fsm_tests::child::Served;
@@ -135,6 +136,30 @@ fn a_log_that_cannot_be_written_is_told_before_anybody_connects() {
         let told = format!("error: cannot log to `{path}`: ");
         assert!(ended.stderr.starts_with(&told), "{}", ended.stderr);
     }
+}
+
+/// A file of which a client has taken a part is not logged as one that it has.
+#[test]
+fn the_log_has_the_bytes_that_were_sent() {
+    const LARGE: usize = 40_000_000;
+    let root = site();
+    fs::write(root.path("large.bin"), vec![b'x'; LARGE]).unwrap();
+    let logs = Scratch::new();
+    let path = logs.path("log");
+    let (folder, log) = (root.folder().to_str().unwrap(), path.to_str().unwrap());
+    let server =
+        Served::start(CACHED_FILE, &[folder, "--listen", "127.0.0.1:0", "--access-log", log]);
+    let request = "GET /large.bin HTTP/1.1\r\nHost: a\r\n\r\n";
+    assert_eq!(Visitor::of(server.address()).ask(request).body.len(), LARGE);
+    let mut client = Client::connect(server.address());
+    client.send(request.as_bytes());
+    client.stream().read_exact(&mut [0; 1000]).unwrap();
+    drop(client);
+    eventually(|| fs::read_to_string(&path).unwrap().lines().count() == 2);
+    let text = fs::read_to_string(&path).unwrap();
+    let bytes = |line: &str| line.split(' ').nth(9).and_then(|word| word.parse().ok());
+    let bytes: Vec<usize> = text.lines().filter_map(bytes).collect();
+    assert!(bytes.len() == 2 && bytes[0] == LARGE && (1..LARGE).contains(&bytes[1]), "{text}");
 }
 
 /// What was refused is what one looks for in a log.

@@ -1,5 +1,5 @@
-//! What all workers of the server of cached files share: what is known of the files, and how more is
-//! found out, once for all who ask.
+//! What all workers of the server of cached files share: what is known of the files, and how more
+//! is found out, once for all who ask.
 
 use std::io;
 use std::path::Path;

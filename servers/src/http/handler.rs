@@ -70,8 +70,9 @@ pub trait Handler: Sized + 'static {
     /// bytes.
     fn misunderstood(&mut self, _line: &[u8], _shared: &mut Self::Shared) {}
 
-    /// Hears of every response when its head is written, those of the machine's own included: its
-    /// status, the bytes of its body, where they are known by then, and the time of day.
+    /// Hears of every response when it is written, those of the machine's own included; of one that
+    /// goes out piece by piece, when it is whole or broken off. It is told the status, the bytes of
+    /// the body that were queued, where they are counted, and the time of day of the head.
     fn answered(
         &mut self,
         _status: http::StatusCode,
