@@ -8,6 +8,7 @@ use std::thread::sleep;
 use std::time::Duration;
 
 use fsm_tests::child::Served;
+use fsm_tests::client::Client;
 use fsm_tests::clock::{Stopwatch, eventually};
 use fsm_tests::response::{Cut, Response, Visitor};
 use fsm_tests::slow_disk::{Delays, Fault, SlowDisk};
@@ -448,9 +449,13 @@ fn downloads_go_on_where_the_pool_is_full() {
     };
     let mut readers: Vec<_> = readers.into_iter().map(begun).collect();
     let absent: Vec<_> = (0..2 * JOBS).map(|number| format!("absent-{number}")).collect();
-    let mut others = site.ask_for(&absent);
-    let last = others.last_mut().expect("they are many");
-    expect_unavailable(&last.read(false).expect("the pool is full"));
+    let others: Vec<_> = site.ask_for(&absent).into_iter().map(Visitor::into_client).collect();
+    let is_turned_away = |client: &Client| {
+        let mut status = [0; 12];
+        client.stream().set_nonblocking(true).expect("it is a socket");
+        client.stream().peek(&mut status).is_ok() && status.ends_with(b" 503")
+    };
+    eventually(SOON, "the pool is full", || others.iter().any(is_turned_away));
     let watch = Stopwatch::start();
     for reader in &mut readers {
         reader.read(false).expect("it goes on").expect_file(&bytes);
