@@ -9,7 +9,7 @@ use std::mem::MaybeUninit;
 
 use fsm_runtime::Input;
 use http::{Method, StatusCode};
-use httparse::{Error, Header, Status};
+use httparse::{EMPTY_HEADER, Error, Header, Status, parse_headers};
 use memchr::{memchr, memrchr};
 
 use super::framers::{BodyLength, Expectation, Framers};
@@ -126,6 +126,17 @@ fn too_large(window: &[u8]) -> Refusal {
 const TARGET_TOO_LONG: Refusal =
     Refusal::new(StatusCode::URI_TOO_LONG, "the target is longer than this server takes");
 
+/// The first line of a head.
+struct Line<'a> {
+    method: &'a str,
+    path: &'a str,
+    is_http10: bool,
+}
+
+const NO_LINE: Refusal = Refusal::malformed("the first line is not METHOD TARGET VERSION");
+
+const NO_VERSION: Refusal = Refusal::malformed("the first line does not end in a version of HTTP");
+
 impl<'a> Request<'a> {
     /// The request whose head was kept, as [`Request::bytes`] gave it, while its answer was made.
     #[must_use]
@@ -149,12 +160,54 @@ impl<'a> Request<'a> {
         let taken = match head.parse_with_uninit_headers(bytes, places) {
             Ok(Status::Complete(taken)) => taken,
             Ok(Status::Partial) => return Ok(None),
-            Err(error) => return Err(refusal_of(error, bytes)),
+            Err(Error::Version) => return Self::parse_newer(bytes, limits),
+            Err(error) => return Err(refusal_of(error)),
         };
         let (Some(method), Some(path), Some(minor)) = (head.method, head.path, head.version) else {
             return Ok(None);
         };
-        let bytes = &bytes[..taken];
+        let line = Line { method, path, is_http10: minor == 0 };
+        Self::checked(line, head.headers, &bytes[..taken], limits).map(Some)
+    }
+
+    /// As [`Request::parse`], where `httparse` does not know the version: one of HTTP/1 that is newer
+    /// than all others is taken for HTTP/1.1 (RFC 9110 2.5).
+    #[cold]
+    fn parse_newer(bytes: &'a [u8], limits: HeadLimits) -> Result<Option<(usize, Self)>, Refusal> {
+        let line = first_line(bytes);
+        let [method, path, version] = words_of(line).ok_or(NO_VERSION)?;
+        match version {
+            [b'H', b'T', b'T', b'P', b'/', b'1', b'.', minor] if minor.is_ascii_digit() => {}
+            [b'H', b'T', b'T', b'P', b'/', major, b'.', minor]
+                if major.is_ascii_digit() && minor.is_ascii_digit() =>
+            {
+                return Err(Refusal::new(
+                    StatusCode::HTTP_VERSION_NOT_SUPPORTED,
+                    "this server speaks HTTP/1.1 and HTTP/1.0",
+                ));
+            }
+            _ => return Err(NO_VERSION),
+        }
+        let text = |bytes| str::from_utf8(bytes).map_err(|_| NO_LINE);
+        let line_end = memchr(b'\n', bytes).map_or(bytes.len(), |at| at + 1);
+        let mut places = vec![EMPTY_HEADER; limits.fields.min(MOST_FIELDS)];
+        let (taken, fields) = match parse_headers(&bytes[line_end..], &mut places) {
+            Ok(Status::Complete((taken, fields))) => (line_end + taken, fields),
+            Ok(Status::Partial) => return Ok(None),
+            Err(error) => return Err(refusal_of(error)),
+        };
+        let line = Line { method: text(method)?, path: text(path)?, is_http10: false };
+        Self::checked(line, fields, &bytes[..taken], limits).map(Some)
+    }
+
+    /// Checks the parts of a head, which are all of `bytes`.
+    #[inline]
+    fn checked(
+        Line { method, path, is_http10 }: Line<'a>,
+        fields: &[Header<'a>],
+        bytes: &'a [u8],
+        limits: HeadLimits,
+    ) -> Result<(usize, Self), Refusal> {
         let fields_at = check_line_ends(bytes)?;
         if path.len() > limits.target {
             return Err(TARGET_TOO_LONG);
@@ -162,11 +215,10 @@ impl<'a> Request<'a> {
         let method = Method::from_bytes(method.as_bytes())
             .map_err(|_| Refusal::malformed("the method is not one"))?;
         let target = target::parse(&method, path)?;
-        let is_http10 = minor == 0;
-        let fields = Framers::find(head.headers)?;
+        let fields = Framers::find(fields)?;
         let host = fields.host(is_http10)?;
-        Ok(Some((
-            taken,
+        Ok((
+            bytes.len(),
             Self {
                 method,
                 path: target.path,
@@ -183,7 +235,7 @@ impl<'a> Request<'a> {
                 persists: fields.persists(is_http10),
                 expectation: if is_http10 { Expectation::Nothing } else { fields.expectation },
             },
-        )))
+        ))
     }
 
     /// The method.
@@ -280,7 +332,7 @@ impl<'a> Request<'a> {
 
 /// What is wrong with a head that `httparse` does not take.
 #[cold]
-fn refusal_of(error: Error, bytes: &[u8]) -> Refusal {
+fn refusal_of(error: Error) -> Refusal {
     match error {
         Error::HeaderName => Refusal::malformed("a header field's name is not one"),
         Error::HeaderValue => Refusal::malformed("a header field's value has a control character"),
@@ -289,24 +341,16 @@ fn refusal_of(error: Error, bytes: &[u8]) -> Refusal {
             StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
             "more header fields than this server takes",
         ),
-        Error::Version if names_a_version(bytes) => Refusal::new(
-            StatusCode::HTTP_VERSION_NOT_SUPPORTED,
-            "this server speaks HTTP/1.1 and HTTP/1.0",
-        ),
-        Error::Version => Refusal::malformed("the first line does not end in a version of HTTP"),
-        Error::Token | Error::Status => {
-            Refusal::malformed("the first line is not METHOD TARGET VERSION")
-        }
+        Error::Version => NO_VERSION,
+        Error::Token | Error::Status => NO_LINE,
     }
 }
 
-/// Tells whether the first line is `METHOD TARGET VERSION`, with a version as RFC 9112 2.3 writes
-/// them, that is not spoken here.
-fn names_a_version(bytes: &[u8]) -> bool {
-    let mut words = first_line(bytes).split(|byte| *byte == b' ').skip(2);
-    let (Some(version), None) = (words.next(), words.next()) else { return false };
-    let number = version.strip_prefix(b"HTTP/");
-    matches!(number, Some([major, b'.', minor]) if major.is_ascii_digit() && minor.is_ascii_digit())
+/// The three words of a first line, with one space between them.
+fn words_of(line: &[u8]) -> Option<[&[u8]; 3]> {
+    let mut words = line.split(|byte| *byte == b' ');
+    let all = [words.next()?, words.next()?, words.next()?];
+    words.next().is_none().then_some(all)
 }
 
 /// `httparse` takes a line feed alone for the end of a line, as RFC 9112 2.2 allows. Whoever stands

@@ -6,7 +6,7 @@ use crate::case::Expected::{Closed, Open, Refused, Unfinished};
 use crate::case::{Case, Expected, Table, check, take, usual};
 
 /// RFC 9112 2.3 and 3. What is no request line is answered 400, and a version that is one but not
-/// ours 505.
+/// ours 505; a minor version that is not out yet is ours (RFC 9110 2.5), and read as strictly.
 const FIRST_LINE: &[Case] = &[
     Case("plain", b"GET / HTTP/1.1\r\nHost: a\r\n\r\n", Open(&[Says("")])),
     Case("HTTP/0.9", b"GET /\r\n", Refused(400)),
@@ -15,7 +15,29 @@ const FIRST_LINE: &[Case] = &[
     Case("HTTP/0.9 by name", b"GET / HTTP/0.9\r\nHost: a\r\n\r\n", Refused(505)),
     Case("HTTP/2.0", b"GET / HTTP/2.0\r\nHost: a\r\n\r\n", Refused(505)),
     Case("HTTP/3.0", b"GET / HTTP/3.0\r\nHost: a\r\n\r\n", Refused(505)),
-    Case("a minor version not out yet", b"GET / HTTP/1.2\r\nHost: a\r\n\r\n", Refused(505)),
+    Case("a minor version not out yet", b"GET / HTTP/1.2\r\nHost: a\r\n\r\n", Open(&[Says("")])),
+    Case(
+        "1.9 and another",
+        b"GET /echo HTTP/1.9\r\nHost: a\r\n\r\nGET / HTTP/1.1\r\nHost: a\r\n\r\n",
+        Open(&[Says("Host: a\n"), Says("")]),
+    ),
+    Case(
+        "1.2 with a body",
+        b"POST / HTTP/1.2\r\nHost: a\r\nContent-Length: 2\r\n\r\nhi",
+        Open(&[Says("hi")]),
+    ),
+    Case("1.2 without a host", b"GET / HTTP/1.2\r\n\r\n", Refused(400)),
+    Case("1.2 and a bare line feed", b"GET / HTTP/1.2\nHost: a\r\n\r\n", Refused(400)),
+    Case("1.2 and a bare carriage return", b"GET /\r HTTP/1.2\r\nHost: a\r\n\r\n", Refused(400)),
+    Case("1.2 and two spaces", b"GET  / HTTP/1.2\r\nHost: a\r\n\r\n", Refused(400)),
+    Case("1.2 and no method", b" / HTTP/1.2\r\nHost: a\r\n\r\n", Refused(400)),
+    Case("1.2 and a folded line", b"GET / HTTP/1.2\r\nHost: a\r\n b\r\n\r\n", Refused(400)),
+    Case(
+        "1.2 and two framings",
+        b"POST / HTTP/1.2\r\nHost: a\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n",
+        Refused(400),
+    ),
+    Case("1.2, not whole", b"GET / HTTP/1.2\r\nHost: a\r\n", Unfinished(&[])),
     Case("the preface of HTTP/2", b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", Refused(505)),
     Case("two digits", b"GET / HTTP/1.10\r\nHost: a\r\n\r\n", Refused(400)),
     Case("a zero in front", b"GET / HTTP/01.1\r\nHost: a\r\n\r\n", Refused(400)),
