@@ -900,13 +900,17 @@ fn a_list_that_leaves_names_out_says_so() {
     const MOST: usize = 10_000;
     let site = Site::with(&["--list", "--slow-slice", "10s"]);
     (0..MOST).for_each(|number| site.write(&format!("{number}.txt"), ""));
-    assert!(!site.get("/", &[]).text().contains("There is more"));
+    let whole = site.get("/", &[]);
+    assert!(!whole.text().contains("There is more") && whole.field("list-is-cut").is_none());
     site.write("one more", "");
     // Between two askings the list may become another one, so that each is alone here.
     let once = || Response::only(&site.raw(request("GET", "/", &[]).as_bytes()), false);
     eventually(PATIENCE, "the new list is there", || {
         once().text().contains("There is more:</b> no more than 10,000 are listed.")
     });
+    let json = site.get("/?format=json", &[]);
+    assert_eq!(json.field("list-is-cut"), Some("true"));
+    assert_eq!(json.text().matches("\"name\"").count(), MOST);
 }
 
 /// More entries than are put in order while others wait.

@@ -43,8 +43,8 @@ pub struct Options {
     /// How many files are fetched from the disk at once; others wait for one of them
     #[arg(long, value_name = "N", default_value_t = HELPERS)]
     pub(super) helpers: NonZero<usize>,
-    /// Lists directories that have no index.html, at most 10,000 names of each; with ?format=json
-    /// as JSON
+    /// Lists directories that have no index.html, with ?format=json as JSON; of more than 10,000
+    /// names it says that the list is cut, with a field List-Is-Cut to programs
     #[arg(long, requires = "root")]
     pub(super) list: bool,
     /// Serves files whose names begin with a dot; only `.well-known` is served without this

@@ -7,8 +7,8 @@ use std::ops::Range;
 use fsm_runtime::Bytes;
 use http::StatusCode;
 use http::header::{
-    CACHE_CONTROL, CONTENT_RANGE, CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG, HeaderValue,
-    LOCATION, VARY, X_CONTENT_TYPE_OPTIONS,
+    CACHE_CONTROL, CONTENT_RANGE, CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG, HeaderName,
+    HeaderValue, LOCATION, VARY, X_CONTENT_TYPE_OPTIONS,
 };
 
 use super::asked::Asked;
@@ -112,6 +112,8 @@ pub struct Page {
     body: Bytes,
     /// A name more or less has no date, but gives another tag.
     validators: Validators,
+    /// There is more in the directory.
+    is_cut: bool,
 }
 
 impl PageWish {
@@ -139,10 +141,15 @@ impl PageWish {
             }
             Resource::File(_) | Resource::Directory => ("text/plain; charset=utf-8", Vec::new()),
         };
-        let tag = EntityTag::of_content(Coding::Identity, &body);
-        Page { content_type, body: body.into(), validators: Validators::new(tag, None) }
+        let is_cut = matches!(resource, Resource::Listing(found) if found.is_cut);
+        let validators = Validators::new(EntityTag::of_content(Coding::Identity, &body), None);
+        Page { content_type, body: body.into(), validators, is_cut }
     }
 }
+
+/// What a program is told that reads a list with an end to it: there is more in the directory.
+const LIST_IS_CUT: Field =
+    (HeaderName::from_static("list-is-cut"), HeaderValue::from_static("true"));
 
 /// Answers with a directory. It is not to be used again without asking: nobody can say for how long
 /// it stays as it is.
@@ -163,8 +170,10 @@ pub fn page<H: Handler>(
                 asks_again,
                 (CONTENT_SECURITY_POLICY, HeaderValue::from_static(listing::POLICY)),
                 (X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
+                LIST_IS_CUT,
             ];
-            exchange.respond_shared(StatusCode::OK, &fields, &page.body)
+            let fields = if page.is_cut { &fields[..] } else { &fields[..fields.len() - 1] };
+            exchange.respond_shared(StatusCode::OK, fields, &page.body)
         }
     }
 }

@@ -170,8 +170,8 @@ impl<'a> Request<'a> {
         Self::checked(line, head.headers, &bytes[..taken], limits).map(Some)
     }
 
-    /// As [`Request::parse`], where `httparse` does not know the version: one of HTTP/1 that is newer
-    /// than all others is taken for HTTP/1.1 (RFC 9110 2.5).
+    /// As [`Request::parse`], where `httparse` does not know the version: one of HTTP/1 that is
+    /// newer than all others is taken for HTTP/1.1 (RFC 9110 2.5).
     #[cold]
     fn parse_newer(bytes: &'a [u8], limits: HeadLimits) -> Result<Option<(usize, Self)>, Refusal> {
         let line = first_line(bytes);
