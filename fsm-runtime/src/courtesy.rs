@@ -3,7 +3,8 @@
 
 /// Tells the system that the calling thread does not mind to wait a little: when it wakes, it does
 /// not interrupt who has the processor, as any thread otherwise may. It has as much of the
-/// processor as before, and the threads it starts are as courteous.
+/// processor as before, and the threads it starts are as courteous. One that somebody has given
+/// another kind of scheduling than the ordinary keeps that.
 ///
 /// Those of the pool ([`Server::pool`](crate::Server::pool)) are so already. It is for threads of
 /// your own: dozens that wake at once, since a disk has answered, would each get in the way of
@@ -13,9 +14,14 @@ pub fn give_way() {
     #[cfg(target_os = "linux")]
     {
         let ordinary = libc::sched_param { sched_priority: 0 };
-        // SAFETY: the call reads what the pointer leads to while it runs, and that outlives it; 0
-        // is the calling thread. Should it fail, the thread goes on as it was.
-        unsafe { libc::sched_setscheduler(0, libc::SCHED_BATCH, &raw const ordinary) };
+        // SAFETY: 0 is the calling thread. The first call takes no pointer; the second reads what
+        // its pointer leads to while it runs, and that outlives it. Should it fail, the thread goes
+        // on as it was.
+        unsafe {
+            if libc::sched_getscheduler(0) == libc::SCHED_OTHER {
+                libc::sched_setscheduler(0, libc::SCHED_BATCH, &raw const ordinary);
+            }
+        }
     }
 }
 

@@ -5,10 +5,19 @@ mod pool;
 
 /// What `pool.rs` knows as `crate::sync`.
 mod sync {
+    use std::cell::Cell;
+
     pub(crate) use std::sync::atomic::{AtomicUsize, Ordering};
     pub(crate) use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
-    pub(crate) const fn give_way() {}
+    thread_local! {
+        /// The thread has said that others go first.
+        pub(crate) static GIVES_WAY: Cell<bool> = const { Cell::new(false) };
+    }
+
+    pub(crate) fn give_way() {
+        GIVES_WAY.set(true);
+    }
 
     /// Threads are started as by `std`, unless the thread that asks is to be refused.
     pub(crate) mod thread {
@@ -49,6 +58,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::time::Duration;
 
 use pool::{JobId, Pool, Slots};
+use sync::GIVES_WAY;
 use sync::thread::REFUSED;
 
 /// Longer than any job here takes on a machine that is busy.
@@ -88,6 +98,8 @@ impl Bench {
     fn submit(&self, number: usize, rest: impl FnOnce() + Send + 'static) -> JobId {
         let held = Held(number, self.reports.0.clone());
         let work = move || {
+            // A job that panics here is missed.
+            assert!(GIVES_WAY.get(), "the threads of a pool give way");
             let name = std::thread::current().name().unwrap_or_default().to_owned();
             held.1.send(Began(held.0, name)).expect("the test listens");
             rest();

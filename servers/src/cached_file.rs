@@ -166,19 +166,10 @@ impl Handler for CachedFile {
     }
 
     fn next_piece(&mut self, body: &mut Download, mut writer: BodyWriter<'_, '_, Self>) -> Written {
-        // The writer has all of what is shared, so that the buffer is taken out meanwhile.
-        let mut buffer = mem::take(&mut writer.shared().buffer);
-        let step = body.write(&mut buffer, &mut writer);
-        writer.shared().buffer = buffer;
-        match step {
-            Step::More => writer.more(),
-            Step::Whole => writer.end(),
+        match write(body, &mut writer) {
             // What is queued goes out while the rest is read.
             Step::Missing(missing) => self.wait_for(missing, body, writer),
-            Step::Broken => {
-                self.forget_sending();
-                writer.break_off()
-            }
+            step => self.go_on(&step, writer),
         }
     }
 
@@ -186,12 +177,13 @@ impl Handler for CachedFile {
         &mut self,
         body: &mut Download,
         reply: Disk,
-        writer: BodyWriter<'_, '_, Self>,
+        mut writer: BodyWriter<'_, '_, Self>,
     ) -> Written {
         match reply {
             Disk::Piece(Ok(bytes)) => {
                 body.fill(bytes);
-                self.next_piece(body, writer)
+                let step = write(body, &mut writer);
+                self.go_on(&step, writer)
             }
             Disk::Piece(Err(_)) => {
                 self.forget_sending();
@@ -202,6 +194,15 @@ impl Handler for CachedFile {
             }
         }
     }
+}
+
+/// Writes what is in memory.
+fn write(body: &mut Download, writer: &mut BodyWriter<'_, '_, CachedFile>) -> Step {
+    // The writer has all of what is shared, so that the buffer is taken out meanwhile.
+    let mut buffer = mem::take(&mut writer.shared().buffer);
+    let step = body.write(&mut buffer, writer);
+    writer.shared().buffer = buffer;
+    step
 }
 
 /// What is said of a response that may not be so any more (RFC 9211 2).
@@ -257,8 +258,12 @@ impl CachedFile {
             Reply::Answer(answer) => answer,
             Reply::Unready(exchange, opening) => {
                 self.waiting = query.request.bytes().into();
-                let files = Arc::clone(&self.files);
-                exchange.offload(move || files.beside_pieces(|| Disk::Opening(opening.read())))
+                let job = self.files.pieces.job();
+                exchange.wait(|exchange, ticket| {
+                    let read = || ticket.answer(Disk::Opening(opening.read()));
+                    // Where the pool is full the ticket is dropped, which answers as well.
+                    let _ = exchange.offload_shared(move || job.run(read), |_worker, _done| {});
+                })
             }
         }
     }
@@ -294,6 +299,19 @@ impl CachedFile {
         self.look_for(query.path, query.request, exchange)
     }
 
+    /// Goes on when what was queued has gone, with what is missing too: a client that takes nothing
+    /// must not have more and more read for it.
+    fn go_on(&self, step: &Step, writer: BodyWriter<'_, '_, Self>) -> Written {
+        match step {
+            Step::More | Step::Missing(_) => writer.more(),
+            Step::Whole => writer.end(),
+            Step::Broken => {
+                self.forget_sending();
+                writer.break_off()
+            }
+        }
+    }
+
     /// Has more of a file read. Nobody can be told to come back later for the rest.
     fn wait_for(
         &self,
@@ -305,9 +323,9 @@ impl CachedFile {
         let read = move || ticket.answer(Disk::Piece(missing.read()));
         let Some(wanted) = self.files.pieces.push(read) else { return writer.break_off() };
         body.wait_for(wanted);
-        let files = Arc::clone(&self.files);
-        // Where the pool is full, the next of its threads that becomes free reads it.
-        let _ = writer.offload_shared(move || files.pieces.serve_one(), |_worker, _done| {});
+        let job = self.files.pieces.job();
+        // Where the pool is full, one of the jobs that wait there reads it.
+        let _ = writer.offload_shared(move || job.run(|| {}), |_worker, _done| {});
         writer.wait()
     }
 
@@ -316,8 +334,10 @@ impl CachedFile {
         &mut self,
         path: &FilePath<'_>,
         request: &Request<'_>,
-        exchange: Exchange<'_, '_, Self>,
+        mut exchange: Exchange<'_, '_, Self>,
     ) -> Answer<Self> {
+        // What comes of this is new, whatever was cached before.
+        exchange.clear();
         let now = exchange.time_of_day();
         let key = path.key();
         match self.files.take(&key, now) {
@@ -341,7 +361,9 @@ pub fn main() -> ExitCode {
         |server: Server<Http<CachedFile>>, options, (files, log)| {
             let note = |peer: &Peer| log.as_ref().map(|log| Note::new(log.format(), peer));
             let client = |peer: &Peer| CachedFile::new(&files, note(peer));
-            let server = server.pool(options.helpers.get(), DEFAULT_POOL.1);
+            // However many threads there are, others can wait for them.
+            let helpers = options.helpers.get();
+            let server = server.pool(helpers, DEFAULT_POOL.1.max(helpers.saturating_mul(2)));
             serve(server, options.limits, |_worker| Worker::new(log.as_ref()), client)
         },
     )

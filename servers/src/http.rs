@@ -37,6 +37,7 @@ pub use handler::{Handler, Incoming, Outgoing};
 pub use head::{HeadLimits, Heads, MOST_FIELDS, Request};
 pub use limits::Limits;
 pub use refusal::Refusal;
+pub(crate) use target::is_overlong;
 
 use body_writer::Progress;
 use exchange::{Answered, Terms};
@@ -115,6 +116,7 @@ pub enum Http<H: Handler> {
     /// The socket is reset: nobody can take what came of the response for all of it. This is also
     /// where a dead socket and a broken handler lead.
     #[terminal(abort)]
+    #[enter(tell_cut_off)]
     Gone,
 
     /// What is still unsent goes out; what the client still sends is read and dropped for a while,
@@ -348,6 +350,14 @@ impl<H: Handler> Client<H> {
             (&mut self.terms.answered, outgoing)
         {
             *bytes = bytes.saturating_sub(*left);
+        }
+        self.tell_answered(io);
+    }
+
+    /// The response was cut off, and nobody knows where: a state that is broken off is not left.
+    fn tell_cut_off(&mut self, io: &mut Io<'_, Http<H>>) {
+        if let Some((_, bytes, _)) = &mut self.terms.answered {
+            *bytes = None;
         }
         self.tell_answered(io);
     }

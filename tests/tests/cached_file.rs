@@ -910,6 +910,8 @@ fn a_list_that_leaves_names_out_says_so() {
     });
     let json = site.get("/?format=json", &[]);
     assert_eq!(json.field("list-is-cut"), Some("true"));
+    let known = site.get("/?format=json", &[("If-None-Match", json.field("etag").unwrap())]);
+    assert_eq!((known.status, known.field("list-is-cut")), (304, Some("true")));
     assert_eq!(json.text().matches("\"name\"").count(), MOST);
 }
 

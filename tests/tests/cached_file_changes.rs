@@ -607,11 +607,19 @@ fn a_list_is_new_by_the_next_look() {
     }
     fs::write(root.path("real/f"), "1").unwrap();
     symlink("../real/f", root.path("list/link")).unwrap();
+    // Another list has nothing but a file that has another name elsewhere.
+    fs::create_dir(root.path("hard")).unwrap();
+    fs::hard_link(root.path("real/f"), root.path("hard/f")).unwrap();
     let server = serve(&root, &["--refresh", "500ms", "--list"]);
     let mut visitor = Visitor::of(server.address());
     let mut list = || {
         let request = "GET /list/?format=json HTTP/1.1\r\nHost: a\r\n\r\n";
         visitor.ask(request).text().to_owned()
+    };
+    let mut other = Visitor::of(server.address());
+    let mut hard = || {
+        let request = "GET /hard/?format=json HTTP/1.1\r\nHost: a\r\n\r\n";
+        other.ask(request).text().to_owned()
     };
     for size in [2, 3] {
         eventually(PATIENCE, "the list is held", || {
@@ -619,9 +627,9 @@ fn a_list_is_new_by_the_next_look() {
             list() == list()
         });
         fs::write(root.path("real/f"), "x".repeat(size)).unwrap();
-        eventually(SOON, "the size behind the link", || {
-            list().contains(&format!("\"size\":{size}"))
-        });
+        let expected = format!("\"size\":{size}");
+        eventually(SOON, "the size behind the link", || list().contains(&expected));
+        eventually(SOON, "the size of the other name", || hard().contains(&expected));
     }
     let before = list();
     thread::sleep(Duration::from_millis(1100));

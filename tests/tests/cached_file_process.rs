@@ -149,7 +149,8 @@ fn the_log_has_the_bytes_that_were_sent() {
     let (folder, log) = (root.folder().to_str().unwrap(), path.to_str().unwrap());
     // The lines of two workers come in any order.
     let fixed = [folder, "--listen", "127.0.0.1:0", "--workers", "1"];
-    let server = Served::start(CACHED_FILE, &[&fixed[..], &["--access-log", log]].concat());
+    let options = ["--access-log", log, "--drain", "200ms"];
+    let server = Served::start(CACHED_FILE, &[&fixed[..], &options[..]].concat());
     let request = "GET /large.bin HTTP/1.1\r\nHost: a\r\n\r\n";
     assert_eq!(Visitor::of(server.address()).ask(request).body.len(), LARGE);
     let mut client = Client::connect(server.address());
@@ -161,6 +162,13 @@ fn the_log_has_the_bytes_that_were_sent() {
     let bytes = |line: &str| line.split(' ').nth(9).and_then(|word| word.parse().ok());
     let bytes: Vec<usize> = text.lines().filter_map(bytes).collect();
     assert!(bytes.len() == 2 && bytes[0] == LARGE && (1..LARGE).contains(&bytes[1]), "{text}");
+    // Who is cut off when the server ends has its line too.
+    let mut client = Client::connect(server.address());
+    client.send(request.as_bytes());
+    client.stream().read_exact(&mut [0; 1000]).unwrap();
+    assert_eq!(server.terminate().code, Some(0));
+    let text = fs::read_to_string(&path).unwrap();
+    assert!(text.lines().count() == 3 && text.ends_with(" 200 - \"-\" \"-\"\n"), "{text}");
 }
 
 /// What was refused is what one looks for in a log.

@@ -12,6 +12,7 @@ use fsm_tests::client::Client;
 use fsm_tests::clock::{Stopwatch, eventually};
 use fsm_tests::response::{Cut, Response, Visitor};
 use fsm_tests::slow_disk::{Delays, Fault, SlowDisk};
+use rustix::net::sockopt::set_socket_recv_buffer_size;
 
 /// How long a step of the disk takes.
 const SLOW: Duration = Duration::from_millis(200);
@@ -369,6 +370,36 @@ fn hits_do_not_wait_for_large_files() {
     println!("slowest hit beside large files: {slowest:?}");
     assert!(slowest < QUICK, "a hit took {slowest:?} beside large files");
     slow.read(false).expect("it answers").expect_file(&bytes);
+}
+
+/// Each part is read elsewhere, and none before the client has taken what came before it.
+#[test]
+fn parts_are_read_no_faster_than_they_are_taken() {
+    const PARTS: usize = 150;
+    const PART: usize = 65_000;
+    let Some(site) = Site::new(&["--max-object", "4096"]) else { return };
+    let bytes = bytes_of("large.bin", PARTS * 70_000);
+    site.disk.put("large.bin", &bytes);
+    let ranges: Vec<_> = (0..PARTS).map(|at| at * 70_000..at * 70_000 + PART).collect();
+    let field: Vec<_> = ranges.iter().map(|it| format!("{}-{}", it.start, it.end - 1)).collect();
+    let mut client = site.client().into_client();
+    // What the kernel takes for a client that takes nothing is less by that.
+    set_socket_recv_buffer_size(client.stream(), 64 * 1024).expect("a socket has buffers");
+    let field = field.join(",");
+    let request = format!("GET /large.bin HTTP/1.1\r\nHost: h\r\nRange: bytes={field}\r\n\r\n");
+    client.send(request.as_bytes());
+    let mut reads = 0;
+    eventually(SOON, "nothing more is read", || {
+        sleep(SLOW);
+        let before = std::mem::replace(&mut reads, site.disk.counts().reads);
+        reads > 1 && reads == before
+    });
+    println!("{reads} of {PARTS} parts were read for who takes nothing");
+    assert!(reads < PARTS * 2 / 3, "{reads} of {PARTS}");
+    let got = Visitor::over(client).read(false).expect("it goes on");
+    assert_eq!(got.status, 206);
+    let is_there = |part: &[u8]| got.body.windows(40).any(|it| it == &part[..40]);
+    assert!(got.body.len() > PARTS * PART && is_there(&bytes[ranges[PARTS - 1].clone()]));
 }
 
 #[test]

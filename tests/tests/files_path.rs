@@ -170,10 +170,12 @@ fn names_and_paths_longer_than_any_file_are_not_found() {
 #[test]
 fn the_missing_slash_is_on_this_host() {
     for (path, query, location) in [
+        ("/a", Some("q=100%&r=%4&s=%41"), "/a/?q=100%25&r=%254&s=%41"),
+        ("/a", Some("\"<b>\"^`{|}\\"), "/a/?%22%3Cb%3E%22%5E%60%7B%7C%7D%5C"),
         ("/dir", None, "/dir/"),
         ("/dir", Some("q=1&r=%2F"), "/dir/?q=1&r=%2F"),
         ("/dir", Some(""), "/dir/?"),
-        ("/dir", Some("//evil.com/\\"), "/dir/?//evil.com/\\"),
+        ("/dir", Some("//evil.com/\\"), "/dir/?//evil.com/%5C"),
         ("//evil.com", None, "/evil.com/"),
         ("///evil.com/", None, "/evil.com/"),
         ("//evil.com/..", None, "/"),

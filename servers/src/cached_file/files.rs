@@ -29,7 +29,7 @@ pub struct Files {
     directory: Option<Directory>,
     pub(super) dot_files: DotFiles,
     /// The pieces of what is being sent that wait for the disk.
-    pub(super) pieces: Pieces,
+    pub(super) pieces: Arc<Pieces>,
     /// Where long lists are drawn.
     pub(super) elsewhere: Elsewhere,
 }
@@ -109,16 +109,8 @@ impl Files {
             }
         };
         let dot_files = if options.hidden { DotFiles::Served } else { DotFiles::Hidden };
-        let (pieces, elsewhere) = (Pieces::default(), Elsewhere::start()?);
+        let (pieces, elsewhere) = (Arc::default(), Elsewhere::start()?);
         Ok(Self { store, directory, dot_files, pieces, elsewhere })
-    }
-
-    /// Does a job of the pool, and what waits for one of its threads before and behind it.
-    pub(super) fn beside_pieces<T>(&self, job: impl FnOnce() -> T) -> T {
-        self.pieces.serve_one();
-        let done = job();
-        self.pieces.serve_one();
-        done
     }
 
     /// Tells whether what is cached may be another by now, and nobody can say.
@@ -163,7 +155,8 @@ impl Files {
             Joined::First => {
                 let landing = Landing::new(&this.store, key);
                 let files = Arc::clone(this);
-                let job = move || files.beside_pieces(|| files.land(landing, now));
+                let job = this.pieces.job();
+                let job = move || job.run(|| files.land(landing, now));
                 // Where the pool is full the job is dropped, and with its landing all who wait are
                 // let go.
                 let _ = exchange.offload_shared(job, |_worker, _done| {});

@@ -185,6 +185,7 @@ fn resident(
 
 /// A file that was written to since its length was promised has other bytes than those promised. A
 /// name more or less is none of them, so the time of the last change of any kind does not count.
+/// Who writes over a file in place and sets its time back is not found out.
 fn check_unchanged(file: &File, meta: Meta) -> io::Result<()> {
     let now = Meta::of(file)?;
     if (now.size, now.mtime) == (meta.size, meta.mtime) {

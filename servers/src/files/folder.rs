@@ -42,7 +42,7 @@ pub fn read(
         let size = u64::try_from(stat.st_size).unwrap_or(0);
         let own = |is_folder| listed(name, is_folder, size, stat.st_mtime);
         let kind = FileType::from_raw_mode(stat.st_mode);
-        listing.is_flat &= !kind.is_dir() && !kind.is_symlink();
+        listing.is_flat &= !kind.is_dir() && !kind.is_symlink() && stat.st_nlink == 1;
         listing.entries.extend(match kind {
             FileType::Directory => Some(own(true)),
             FileType::RegularFile => Some(own(false)),

@@ -46,7 +46,8 @@ pub struct Listing {
     pub entries: Vec<Entry>,
     /// There is more in it.
     pub is_cut: bool,
-    /// Nothing in it is a directory, or lies behind a link, which would change without this one.
+    /// Nothing in it is a directory, lies behind a link or has another name, and would change
+    /// without this one.
     pub is_flat: bool,
 }
 

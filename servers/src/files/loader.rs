@@ -165,6 +165,16 @@ impl Loader {
         }
     }
 
+    /// Tells whether this is still the root; if not, what was watched for its sake is not the
+    /// folder of that name any more.
+    fn is_root(&self, root: &Arc<Root>) -> bool {
+        let is_root = Arc::ptr_eq(root, &self.root());
+        if let (false, Some(watch)) = (is_root, &self.watch) {
+            watch.end_below(b"");
+        }
+        is_root
+    }
+
     fn root(&self) -> Arc<Root> {
         Arc::clone(&self.root.read().unwrap_or_else(PoisonError::into_inner))
     }
@@ -180,9 +190,10 @@ impl Loader {
     /// # Errors
     /// Why nothing was found.
     pub fn load(&self, key: &[u8], now: SystemTime) -> Result<Loaded, LoadError> {
-        let (root, wanted) = (&*self.root(), Wanted::of(key));
+        let (root, wanted) = (self.root(), Wanted::of(key));
         // Before anything is read, so that no change is missed.
-        let is_watched = self.watch_folder(root, wanted.folder());
+        let is_watched = self.watch_folder(&root, wanted.folder()) && self.is_root(&root);
+        let root = &*root;
         let open = |path: &[u8]| Some(root.open_beneath(path));
         let take: Take = |file, limit| Snapshot::of(file, limit).map(Some);
         let is_direct = |path: &[u8]| root.is_direct(path);

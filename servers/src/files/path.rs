@@ -3,7 +3,11 @@
 
 use std::borrow::Cow;
 
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, percent_encode};
+use percent_encoding::{
+    AsciiSet, CONTROLS, NON_ALPHANUMERIC, percent_decode_str, percent_encode, utf8_percent_encode,
+};
+
+use crate::http::is_overlong;
 
 /// The longest name of a file in bytes: no file system of Linux has longer ones (`NAME_MAX`).
 const LONGEST_NAME: usize = 255;
@@ -35,6 +39,18 @@ const ESCAPED: AsciiSet = NON_ALPHANUMERIC
     .remove(b'=')
     .remove(b':')
     .remove(b'@');
+
+/// What a query may not hold, of what http lets through.
+const QUERY: AsciiSet = CONTROLS
+    .add(b'"')
+    .add(b'<')
+    .add(b'>')
+    .add(b'\\')
+    .add(b'^')
+    .add(b'`')
+    .add(b'{')
+    .add(b'|')
+    .add(b'}');
 
 /// What becomes of names that begin with a dot, such as `.git` and `.env`, which are seldom meant
 /// to be seen.
@@ -139,9 +155,21 @@ impl<'a> FilePath<'a> {
         }
         if let Some(query) = query {
             location.push('?');
-            location.push_str(query);
+            push_query(&mut location, query);
         }
         location
+    }
+}
+
+/// Writes a query as a URI may have it (RFC 3986 3.4), whatever a client has written.
+fn push_query(location: &mut String, query: &str) {
+    let mut parts = query.split('%');
+    location.extend(parts.next().into_iter().flat_map(|part| utf8_percent_encode(part, &QUERY)));
+    for part in parts {
+        let digits = part.as_bytes().first_chunk::<2>();
+        let is_escape = digits.is_some_and(|digits| digits.iter().all(u8::is_ascii_hexdigit));
+        location.push_str(if is_escape { "%" } else { "%25" });
+        location.extend(utf8_percent_encode(part, &QUERY));
     }
 }
 
@@ -190,7 +218,7 @@ fn normalise(below: &str) -> Result<FilePath<'static>, PathError> {
 /// Tells whether a request can name a file of that name, of those that a directory can hold.
 #[must_use]
 pub fn can_be_named(name: &[u8]) -> bool {
-    check_bytes(name).is_ok()
+    check_bytes(name).is_ok() && !name.array_windows().any(is_overlong)
 }
 
 /// Refuses what must not be in any segment, not even in one that a `..` takes away: an escaped

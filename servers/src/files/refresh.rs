@@ -2,7 +2,6 @@
 //! at what nobody would tell of. Both may wait for a disk for ever, and nobody waits for them.
 
 use std::io;
-use std::mem;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
@@ -139,12 +138,9 @@ fn look_again<W>(
     every: Duration,
     freshness: &Freshness,
 ) {
-    let mut has_moved = false;
     for round in 0_u64.. {
         thread::sleep(every);
-        // Who has begun before it moved may have watched or kept something of the old one since.
-        let had_moved = mem::replace(&mut has_moved, loader.follow_root());
-        if has_moved || had_moved {
+        if loader.follow_root() {
             forget_all(store, loader);
         }
         let includes_watched = round % WATCHED_ONCE_IN == 0;

@@ -142,7 +142,13 @@ impl PageWish {
             Resource::File(_) | Resource::Directory => ("text/plain; charset=utf-8", Vec::new()),
         };
         let is_cut = matches!(resource, Resource::Listing(found) if found.is_cut);
-        let validators = Validators::new(EntityTag::of_content(Coding::Identity, &body), None);
+        // The same names are another list where they are not all there are.
+        let tag = if is_cut {
+            EntityTag::of_content(Coding::Identity, &[&body[..], b"cut"].concat())
+        } else {
+            EntityTag::of_content(Coding::Identity, &body)
+        };
+        let validators = Validators::new(tag, None);
         Page { content_type, body: body.into(), validators, is_cut }
     }
 }
@@ -161,7 +167,11 @@ pub fn page<H: Handler>(
     let tag = (ETAG, page.validators.tag().header_value());
     let asks_again = (CACHE_CONTROL, HeaderValue::from_static("no-cache"));
     match evaluate(&Asked::by(request), &page.validators, exchange.time_of_day()) {
-        Verdict::NotModified => exchange.respond(StatusCode::NOT_MODIFIED, &[tag, asks_again], b""),
+        Verdict::NotModified => {
+            let fields = [tag, asks_again, LIST_IS_CUT];
+            let fields = if page.is_cut { &fields[..] } else { &fields[..fields.len() - 1] };
+            exchange.respond(StatusCode::NOT_MODIFIED, fields, b"")
+        }
         Verdict::PreconditionFailed => changed(exchange),
         Verdict::Proceed | Verdict::ProceedIgnoringRange => {
             let fields = [
@@ -320,4 +330,23 @@ fn unsatisfiable<H: Handler>(variant: &Variant, exchange: Exchange<'_, '_, H>) -
     let field = (CONTENT_RANGE, content_range_of_none(variant.content.length()));
     let why = "the file has none of the bytes that you ask for";
     exchange.explain_with(Some(field), StatusCode::RANGE_NOT_SATISFIABLE, why)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::listing::Listing;
+    use super::*;
+
+    /// A program that has one must not be told that it has the other.
+    #[test]
+    fn a_list_that_is_cut_is_another_than_one_that_is_not() {
+        let drawn = |is_cut| {
+            let listing = Listing { entries: Vec::new(), is_cut, is_flat: true };
+            let wish = PageWish { path: b"/".to_vec(), order: Order::default(), is_json: true };
+            wish.draw(&Resource::Listing(listing))
+        };
+        assert_eq!(drawn(true).body, drawn(false).body);
+        assert_ne!(drawn(true).validators, drawn(false).validators);
+        assert_eq!(drawn(true).validators, drawn(true).validators);
+    }
 }

@@ -25,10 +25,11 @@ const TAG_LENGTH: usize = 34;
 
 /// A strong entity tag, as it is sent, with its quotes.
 ///
-/// It is a hash of what it stands for: a tag must be the same after a restart and on the next
-/// machine, so there is no secret in it, and must not be made to match by who may put files here,
-/// since clients and caches would keep the old one. So it is a cryptographic hash, of which 128
-/// bits are kept. Nor does it say anything of where the file lies.
+/// It is a hash of what it stands for: a tag must be the same after a restart and, but for what is
+/// too large to be hashed, on the next machine, so there is no secret in it. And it must not be
+/// made to match by who may put files here, since clients and caches would keep the old one. So it
+/// is a cryptographic hash, of which 128 bits are kept. Nor does it say anything of where the file
+/// lies.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct EntityTag([u8; TAG_LENGTH]);
 

@@ -122,10 +122,15 @@ impl<H: Handler> Exchange<'_, '_, H> {
         self.terms.is_head
     }
 
-    /// Adds a field to the head of the response, however it is answered and be it later. The last
-    /// one counts.
+    /// Adds a field to the head of the response, however it is answered and be it later; but for
+    /// one that says that the server has failed. The last one counts.
     pub fn add(&mut self, field: &'static Field) {
         self.terms.added = Some(field);
+    }
+
+    /// Adds nothing to the head after all.
+    pub fn clear(&mut self) {
+        self.terms.added = None;
     }
 
     /// Answers at once with a whole body. A response to `HEAD` has its length and not its bytes,
@@ -210,6 +215,9 @@ impl<H: Handler> Exchange<'_, '_, H> {
     /// As [`Exchange::explain`], with a field that belongs to the status. A client told to come
     /// back later is so by such a field only.
     pub fn explain_with(self, field: Option<Field>, status: StatusCode, why: &str) -> Answer<H> {
+        if status.is_server_error() {
+            self.terms.added = None;
+        }
         let fields: Vec<_> = field.into_iter().chain([PLAIN_TEXT]).collect();
         self.respond(status, &fields, format!("{status}: {why}\n").as_bytes())
     }

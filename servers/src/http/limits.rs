@@ -53,8 +53,8 @@ pub struct Limits {
     /// for no limit but that of silence
     #[arg(long, value_name = "BYTES", default_value_t = 500)]
     pub min_body_rate: u32,
-    /// How long an answer may take that has to be waited for, such as one from a disk; then the
-    /// client is told to try again
+    /// How long an answer may be waited for at a time, such as one from a disk, where a large file
+    /// is found first and then read; then the client is told to try again
     #[arg(long, value_name = "TIME", default_value = "30s", value_parser = parse_time)]
     pub answer_time: Duration,
     /// How long a client may take nothing of a response that is sent piece by piece, at most 30s;

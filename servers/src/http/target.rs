@@ -92,7 +92,7 @@ fn check_path(path: &str) -> Result<(), Refusal> {
     Ok(())
 }
 
-/// A query is not read here, and what is in it leads nowhere: people write `?q=100%` and `?q="a"`.
+/// A query is not read here, and names nothing: people write `?q=100%` and `?q="a"`.
 /// A fragment is none of it, and control characters and spaces have no place in a line.
 fn check_query(query: &str) -> Result<(), Refusal> {
     if query.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'#') {
@@ -113,8 +113,9 @@ fn check_escapes(text: &[u8]) -> Result<(), Refusal> {
 
 /// The first two bytes of a character that has a shorter form (RFC 3629 3): a slash or a dot
 /// written so would be one to some decoders and none to others.
-const fn is_overlong([first, second]: &[u8; 2]) -> bool {
-    matches!((*first, *second), (0xC0 | 0xC1, _) | (0xE0, 0x80..0xA0) | (0xF0, 0x80..0x90))
+pub(crate) const fn is_overlong([first, second]: &[u8; 2]) -> bool {
+    let (first, second) = (*first, *second);
+    matches!((first, second), (0xC0 | 0xC1, 0x80..0xC0) | (0xE0, 0x80..0xA0) | (0xF0, 0x80..0x90))
 }
 
 /// Tells whether a text is a host, perhaps with a port (RFC 3986 3.2.2 and 3.2.3), and not empty.
