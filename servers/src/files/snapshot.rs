@@ -8,6 +8,8 @@ use std::fmt;
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt as _;
+use std::thread;
+use std::time::Duration;
 
 use rustix::time::{ClockId, clock_gettime};
 
@@ -15,7 +17,11 @@ use super::root::{Meta, Stamp};
 
 /// How often a file is read that changes while it is read. One that is written to without end is
 /// nothing for a cache.
-const TRIES: usize = 4;
+const TRIES: u32 = 6;
+
+/// The pause before it is read again, which doubles each time: 31 ms in all. Most who write are
+/// done by then.
+const PAUSE: Duration = Duration::from_millis(1);
 
 /// How long a file must have been left alone for its times to be relied on. The kernel stamps files
 /// by a clock that goes on every 10 ms at worst (`CONFIG_HZ=100`), and stamps a write when it
@@ -44,13 +50,16 @@ pub struct Snapshot {
 }
 
 impl Snapshot {
-    /// Reads a whole file; again, for a number of times, if it changes meanwhile.
+    /// Reads a whole file; again after a pause, for a number of times, if it changes meanwhile.
     ///
     /// # Errors
     /// [`io::ErrorKind::FileTooLarge`] for more than `limit` bytes, [`io::ErrorKind::ResourceBusy`]
     /// where the file changed every time, otherwise what the system answered.
     pub fn of(file: &File, limit: u64) -> io::Result<Self> {
-        for _ in 0..TRIES {
+        for before in 0..TRIES {
+            if before > 0 {
+                thread::sleep(PAUSE * 2_u32.pow(before - 1));
+            }
             let read = |offset, buffer: &mut [u8]| loop {
                 match file.read_at(buffer, offset) {
                     Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
@@ -221,7 +230,7 @@ mod tests {
         if let Some(snapshot) = read_with(&file, || written.put(b"abcdef", 0)).unwrap() {
             assert!(!snapshot.is_settled);
         }
-        std::thread::sleep(std::time::Duration::from_millis(100));
+        thread::sleep(Duration::from_millis(100));
         assert_eq!(read_with(&file, || written.put(b"ghijkl", 0)).unwrap(), None);
     }
 
