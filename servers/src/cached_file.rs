@@ -43,8 +43,8 @@ pub struct CachedFile {
     waiting: Box<[u8]>,
     /// What is sent piece by piece, by the key of its path.
     sending: Box<[u8]>,
-    /// The file was looked for again, since what was known of it was not so any more.
-    has_looked_again: bool,
+    /// How often the file was looked for again, since what was known of it was not so any more.
+    looks: u8,
     /// What the log is told of the present request; none where nothing is logged.
     note: Option<Note>,
 }
@@ -125,7 +125,7 @@ impl Handler for CachedFile {
             Err(PathError::Malformed(why)) => return Err(Refusal::malformed(why)),
             Err(PathError::NotFound) => return Ok(not_found(exchange)),
         };
-        self.has_looked_again = false;
+        self.looks = 0;
         Ok(match self.files.store.find(&path.key()) {
             Found::Value(loaded) => {
                 if loaded.is_doubtful() || self.files.is_stale() {
@@ -214,6 +214,11 @@ static STALE: Field = (
 /// The most entries of a list that is drawn at once: others wait for as long as that takes.
 const SHORT_LIST: usize = 100;
 
+/// How often a large file is looked for again that has changed before its first bytes were read.
+/// Who truncates a file and writes it anew changes it several times; one that changes more often
+/// than this never stands still.
+const LOOKS: u8 = 8;
+
 const FORGOTTEN: Refusal =
     Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, "the request was forgotten while it waited");
 
@@ -231,7 +236,7 @@ impl CachedFile {
     pub fn new(files: &Arc<Files>, note: Option<Note>) -> Self {
         let files = Arc::clone(files);
         let (waiting, sending) = (Box::default(), Box::default());
-        Self { files, waiting, sending, has_looked_again: false, note }
+        Self { files, waiting, sending, looks: 0, note }
     }
 
     /// What is cached of the file is not so any more: nobody else is promised what cannot be sent.
@@ -281,7 +286,7 @@ impl CachedFile {
         exchange.wait(|_, ticket| self.files.elsewhere.run(move || ticket.answer(draw())))
     }
 
-    /// What is known of a file cannot be sent: finds out what it is by now, once.
+    /// What is known of a file cannot be sent: finds out what it is by now.
     fn look_again(
         &mut self,
         error: &io::Error,
@@ -293,9 +298,10 @@ impl CachedFile {
             warn!(%error, "the disk has failed");
             return broken(exchange);
         }
-        if mem::replace(&mut self.has_looked_again, true) {
+        if self.looks == LOOKS {
             return exchange.unavailable();
         }
+        self.looks += 1;
         self.look_for(query.path, query.request, exchange)
     }
 
