@@ -126,19 +126,16 @@ impl Handler for CachedFile {
             Err(PathError::NotFound) => return Ok(not_found(exchange)),
         };
         self.looks = 0;
-        Ok(match self.files.store.find(&path.key()) {
+        let found = self.files.store.find(&path.key());
+        let is_doubtful = matches!(&found, Found::Value(loaded) if loaded.is_doubtful());
+        if is_doubtful || self.files.is_stale() {
+            exchange.add(Some(&STALE));
+        }
+        Ok(match found {
             Found::Value(loaded) => {
-                if loaded.is_doubtful() || self.files.is_stale() {
-                    exchange.add(&STALE);
-                }
                 self.answer_with(&loaded, Query { request, path: &path }, exchange)
             }
-            Found::Absent => {
-                if self.files.is_stale() {
-                    exchange.add(&STALE);
-                }
-                not_found(exchange)
-            }
+            Found::Absent => not_found(exchange),
             Found::Unknown => self.look_for(&path, request, exchange),
         })
     }
@@ -343,7 +340,7 @@ impl CachedFile {
         mut exchange: Exchange<'_, '_, Self>,
     ) -> Answer<Self> {
         // What comes of this is new, whatever was cached before.
-        exchange.clear();
+        exchange.add(None);
         let now = exchange.time_of_day();
         let key = path.key();
         match self.files.take(&key, now) {

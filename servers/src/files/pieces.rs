@@ -54,18 +54,24 @@ impl Pieces {
         Job(Arc::clone(self))
     }
 
-    /// Does the first work that somebody still waits for.
-    fn serve_one(&self) {
-        while let Some((wanted, work)) = self.pop(|_| true) {
-            if wanted.strong_count() > 0 {
-                return work();
-            }
-        }
-    }
-
-    fn pop(&self, is_due: impl FnOnce(&State) -> bool) -> Option<(Weak<Wanted>, Work)> {
+    /// Takes the first work that somebody still waits for, as long as there is reason to.
+    fn next(&self, is_due: impl Fn(&State) -> bool) -> Option<Work> {
+        let mut given_up = Vec::new();
         let mut state = self.state();
-        if is_due(&state) { state.line.pop_front() } else { None }
+        let found = loop {
+            if !is_due(&state) {
+                break None;
+            }
+            match state.line.pop_front() {
+                Some((wanted, work)) if wanted.strong_count() > 0 => break Some(work),
+                Some((_, work)) => given_up.push(work),
+                None => break None,
+            }
+        };
+        // What is dropped runs code of others, which the lock must not be held for.
+        drop(state);
+        drop(given_up);
+        found
     }
 
     /// Nothing under the lock can panic halfway.
@@ -80,12 +86,12 @@ impl Job {
         let pieces = Arc::clone(&self.0);
         // It waits no more.
         drop(self);
-        pieces.serve_one();
+        if let Some(work) = pieces.next(|_| true) {
+            work();
+        }
         own();
-        while let Some((wanted, work)) = pieces.pop(|state| state.line.len() > state.jobs) {
-            if wanted.strong_count() > 0 {
-                work();
-            }
+        while let Some(work) = pieces.next(|state| state.line.len() > state.jobs) {
+            work();
         }
     }
 }

@@ -21,7 +21,7 @@ const WATCHED_ONCE_IN: u64 = 10;
 
 /// What is cached is stale when nothing could be looked at for so many times as long as it should
 /// have taken: the disk hangs. A round and the pause before it take up to two.
-pub const LATE: u32 = 3;
+const LATE: u32 = 3;
 
 /// Whether what is cached can still be trusted to be so.
 #[derive(Debug, Default)]

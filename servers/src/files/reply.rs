@@ -14,7 +14,7 @@ use http::header::{
 use super::asked::Asked;
 use super::conditions::{Verdict, evaluate};
 use super::document::{Content, Document, Resource, Variant};
-use super::download::{Download, Part};
+use super::download::{Download, Missing, Part};
 use super::listing::{self, Order};
 use super::negotiation::{Accepted, Coding};
 use super::path::FilePath;
@@ -39,10 +39,11 @@ pub enum Reply<'a, 'io, H: Handler> {
     Unready(Exchange<'a, 'io, H>, Box<Opening>),
 }
 
-/// A response that is not begun: its head, and where its body comes from.
+/// A response that is not begun: its head, where its body comes from, and what is sent first of it.
 pub struct Opening {
     head: Prepared,
     download: Download,
+    missing: Missing,
 }
 
 /// Answers a request with what is at its path.
@@ -69,11 +70,10 @@ impl Opening {
     /// disk.
     ///
     /// # Errors
-    /// As for [`Missing::read`](super::download::Missing::read).
+    /// As for [`Missing::read`].
     pub fn read(mut self: Box<Self>) -> io::Result<Box<Self>> {
-        if let Some(missing) = self.download.missing() {
-            self.download.fill(missing.read()?);
-        }
+        let bytes = self.missing.read()?;
+        self.download.fill(bytes);
         Ok(self)
     }
 
@@ -92,10 +92,14 @@ fn begin<'a, 'io, H: Handler<Body = Download>>(
     download: Download,
     exchange: Exchange<'a, 'io, H>,
 ) -> Reply<'a, 'io, H> {
-    if !exchange.is_head() && download.missing().is_some() {
-        return Reply::Unready(exchange, Box::new(Opening { head: head.clone(), download }));
+    let missing = if exchange.is_head() { None } else { download.missing() };
+    match missing {
+        None => Reply::Answer(exchange.stream_prepared(head, download)),
+        Some(missing) => {
+            let head = head.clone();
+            Reply::Unready(exchange, Box::new(Opening { head, download, missing }))
+        }
     }
-    Reply::Answer(exchange.stream_prepared(head, download))
 }
 
 /// How somebody wants to see a directory.
@@ -165,25 +169,18 @@ pub fn page<H: Handler>(
     exchange: Exchange<'_, '_, H>,
 ) -> Answer<H> {
     let tag = (ETAG, page.validators.tag().header_value());
-    let asks_again = (CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+    let mut fields = vec![tag, (CACHE_CONTROL, HeaderValue::from_static("no-cache"))];
+    fields.extend(page.is_cut.then_some(LIST_IS_CUT));
     match evaluate(&Asked::by(request), &page.validators, exchange.time_of_day()) {
-        Verdict::NotModified => {
-            let fields = [tag, asks_again, LIST_IS_CUT];
-            let fields = if page.is_cut { &fields[..] } else { &fields[..fields.len() - 1] };
-            exchange.respond(StatusCode::NOT_MODIFIED, fields, b"")
-        }
+        Verdict::NotModified => exchange.respond(StatusCode::NOT_MODIFIED, &fields, b""),
         Verdict::PreconditionFailed => changed(exchange),
         Verdict::Proceed | Verdict::ProceedIgnoringRange => {
-            let fields = [
+            fields.extend([
                 (CONTENT_TYPE, HeaderValue::from_static(page.content_type)),
-                tag,
-                asks_again,
                 (CONTENT_SECURITY_POLICY, HeaderValue::from_static(listing::POLICY)),
                 (X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
-                LIST_IS_CUT,
-            ];
-            let fields = if page.is_cut { &fields[..] } else { &fields[..fields.len() - 1] };
-            exchange.respond_shared(StatusCode::OK, fields, &page.body)
+            ]);
+            exchange.respond_shared(StatusCode::OK, &fields, &page.body)
         }
     }
 }

@@ -122,15 +122,10 @@ impl<H: Handler> Exchange<'_, '_, H> {
         self.terms.is_head
     }
 
-    /// Adds a field to the head of the response, however it is answered and be it later; but for
-    /// one that says that the server has failed. The last one counts.
-    pub fn add(&mut self, field: &'static Field) {
-        self.terms.added = Some(field);
-    }
-
-    /// Adds nothing to the head after all.
-    pub fn clear(&mut self) {
-        self.terms.added = None;
+    /// Adds a field, or none after all, to the head of the response, however it is answered and be
+    /// it later; but for one that says that the server has failed. The last one counts.
+    pub fn add(&mut self, field: Option<&'static Field>) {
+        self.terms.added = field;
     }
 
     /// Answers at once with a whole body. A response to `HEAD` has its length and not its bytes,
